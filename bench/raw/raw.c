@@ -1,0 +1,287 @@
+/*
+ * The baseline; see raw.h. The only file of the benchmark that includes
+ * <sqlite3.h>.
+ *
+ * The cell loops switch on sqlite3_column_type() and then ask for the value and
+ * its length, which is what code for arbitrary queries has to do. They visit
+ * values through checksum.h, as every other peer does.
+ */
+#ifndef SQLITE_ENABLE_PREUPDATE_HOOK
+#define SQLITE_ENABLE_PREUPDATE_HOOK 1 /* for its declaration; the library needs it as well */
+#endif
+#include <sqlite3.h>
+
+#include "raw/raw.h"
+
+#include <stdlib.h>
+
+#include "checksum.h"
+
+struct raw_db {
+    sqlite3 *db;          /* owned */
+    sqlite3_stmt *begin;  /* owned */
+    sqlite3_stmt *commit; /* owned */
+    bool ok;
+};
+
+/* A raw_stmt is a sqlite3_stmt: the loops must not pay for an indirection. */
+static sqlite3_stmt *stmt_of(raw_stmt *s)
+{
+    return (sqlite3_stmt *)(void *)s;
+}
+
+static void empty_hook(void *ctx, sqlite3 *db, int op, const char *schema, const char *table,
+                       sqlite3_int64 key1, sqlite3_int64 key2)
+{
+    (void)ctx;
+    (void)db;
+    (void)op;
+    (void)schema;
+    (void)table;
+    (void)key1;
+    (void)key2;
+}
+
+static sqlite3_stmt *prepare(sqlite3 *db, const char *sql)
+{
+    sqlite3_stmt *s = NULL;
+
+    if (sqlite3_prepare_v3(db, sql, -1, SQLITE_PREPARE_PERSISTENT, &s, NULL) != SQLITE_OK)
+        return NULL;
+    return s;
+}
+
+/*
+ * The library's defaults, see rsq_open_options, and what it sets on every
+ * connection besides. SQLite's own automatic checkpoint comes at the same number
+ * of pages as the library's, so it stays as it is.
+ */
+static bool configure(raw_db *db, unsigned flags)
+{
+    if (sqlite3_busy_timeout(db->db, 5000) != SQLITE_OK ||
+        sqlite3_db_config(db->db, SQLITE_DBCONFIG_ENABLE_QPSG, 1, NULL) != SQLITE_OK ||
+        sqlite3_db_config(db->db, SQLITE_DBCONFIG_ENABLE_FKEY, 1, NULL) != SQLITE_OK)
+        return false;
+    if (!raw_exec(db, "PRAGMA mmap_size = 268435456; PRAGMA cache_size = -8192; PRAGMA temp_store = 2"))
+        return false;
+    if (!(flags & RAW_READONLY) &&
+        !raw_exec(db, "PRAGMA page_size = 4096; PRAGMA journal_mode = wal; PRAGMA synchronous = NORMAL;"
+                      "PRAGMA journal_size_limit = 67108864; PRAGMA wal_autocheckpoint = 1000"))
+        return false;
+    if (flags & RAW_HOOK)
+        sqlite3_preupdate_hook(db->db, empty_hook, NULL);
+    /* The first read, which a connection's user would otherwise pay for. */
+    if (!raw_exec(db, "SELECT count(*) FROM sqlite_schema"))
+        return false;
+    db->begin = prepare(db->db, "BEGIN IMMEDIATE");
+    db->commit = prepare(db->db, "COMMIT");
+    return db->begin != NULL && db->commit != NULL;
+}
+
+static int open_flags(unsigned flags)
+{
+    int how = SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_EXRESCODE;
+
+    if (flags & RAW_READONLY)
+        return how | SQLITE_OPEN_READONLY;
+    how |= SQLITE_OPEN_READWRITE;
+    return flags & RAW_CREATE ? how | SQLITE_OPEN_CREATE : how;
+}
+
+raw_db *raw_open(const char *path, unsigned flags)
+{
+    raw_db *db = calloc(1, sizeof *db);
+
+    if (!db)
+        return NULL;
+    db->ok = sqlite3_open_v2(path, &db->db, open_flags(flags), NULL) == SQLITE_OK && configure(db, flags);
+    return db;
+}
+
+bool raw_ok(const raw_db *db)
+{
+    return db->ok;
+}
+
+void raw_close(raw_db *db)
+{
+    if (!db)
+        return;
+    sqlite3_finalize(db->begin);
+    sqlite3_finalize(db->commit);
+    sqlite3_close(db->db);
+    free(db);
+}
+
+const char *raw_message(const raw_db *db)
+{
+    return db && db->db ? sqlite3_errmsg(db->db) : "out of memory";
+}
+
+bool raw_exec(raw_db *db, const char *sql)
+{
+    return sqlite3_exec(db->db, sql, NULL, NULL, NULL) == SQLITE_OK;
+}
+
+raw_stmt *raw_prepare(raw_db *db, const char *sql)
+{
+    return (raw_stmt *)(void *)prepare(db->db, sql);
+}
+
+void raw_finalize(raw_stmt *s)
+{
+    sqlite3_finalize(stmt_of(s));
+}
+
+static uint64_t visit_column(sqlite3_stmt *s, int i, uint64_t sum)
+{
+    const void *bytes;
+
+    switch (sqlite3_column_type(s, i)) {
+    case SQLITE_INTEGER:
+        return visit_integer(sum, sqlite3_column_int64(s, i));
+    case SQLITE_FLOAT:
+        return visit_real(sum, sqlite3_column_double(s, i));
+    case SQLITE_TEXT:
+        bytes = sqlite3_column_text(s, i);
+        return visit_bytes(sum, bytes, (size_t)sqlite3_column_bytes(s, i));
+    case SQLITE_BLOB:
+        bytes = sqlite3_column_blob(s, i);
+        return visit_bytes(sum, bytes, (size_t)sqlite3_column_bytes(s, i));
+    default:
+        return sum;
+    }
+}
+
+static bool visit_rows(sqlite3_stmt *s, uint64_t *sum)
+{
+    int columns = sqlite3_column_count(s);
+    uint64_t all = *sum;
+
+    while (sqlite3_step(s) == SQLITE_ROW) {
+        for (int i = 0; i < columns; i++)
+            all = visit_column(s, i, all);
+    }
+    *sum = all;
+    return sqlite3_reset(s) == SQLITE_OK;
+}
+
+bool raw_visit(raw_stmt *s, uint64_t *sum)
+{
+    return visit_rows(stmt_of(s), sum);
+}
+
+bool raw_visit_key(raw_stmt *s, int64_t key, uint64_t *sum)
+{
+    return sqlite3_bind_int64(stmt_of(s), 1, key) == SQLITE_OK && visit_rows(stmt_of(s), sum);
+}
+
+static uint64_t visit_text(sqlite3_stmt *s, int i, uint64_t sum)
+{
+    const void *text = sqlite3_column_text(s, i);
+
+    return visit_bytes(sum, text, (size_t)sqlite3_column_bytes(s, i));
+}
+
+bool raw_visit_item_typed(raw_stmt *stmt, int64_t key, uint64_t *sum)
+{
+    sqlite3_stmt *s = stmt_of(stmt);
+    uint64_t all = *sum;
+
+    if (sqlite3_bind_int64(s, 1, key) != SQLITE_OK)
+        return false;
+    while (sqlite3_step(s) == SQLITE_ROW) {
+        all = visit_integer(all, sqlite3_column_int64(s, 0));
+        all = visit_text(s, 1, all);
+        all = visit_text(s, 2, all);
+        all = visit_real(all, sqlite3_column_double(s, 3));
+        all = visit_text(s, 4, all);
+        all = visit_text(s, 5, all);
+    }
+    *sum = all;
+    return sqlite3_reset(s) == SQLITE_OK;
+}
+
+static uint64_t hash_column(sqlite3_stmt *s, int i, uint64_t hash)
+{
+    const void *bytes;
+    int64_t integer;
+    double real;
+
+    switch (sqlite3_column_type(s, i)) {
+    case SQLITE_INTEGER:
+        integer = sqlite3_column_int64(s, i);
+        return hash_cell(hash, 'i', &integer, sizeof integer);
+    case SQLITE_FLOAT:
+        real = sqlite3_column_double(s, i);
+        return hash_cell(hash, 'r', &real, sizeof real);
+    case SQLITE_TEXT:
+        bytes = sqlite3_column_text(s, i);
+        return hash_cell(hash, 't', bytes, (size_t)sqlite3_column_bytes(s, i));
+    case SQLITE_BLOB:
+        bytes = sqlite3_column_blob(s, i);
+        return hash_cell(hash, 'b', bytes, (size_t)sqlite3_column_bytes(s, i));
+    default:
+        return hash_cell(hash, 'n', NULL, 0);
+    }
+}
+
+bool raw_hash(raw_stmt *stmt, const int64_t *key, uint64_t *hash)
+{
+    sqlite3_stmt *s = stmt_of(stmt);
+    int columns = sqlite3_column_count(s);
+
+    if (key && sqlite3_bind_int64(s, 1, *key) != SQLITE_OK)
+        return false;
+    while (sqlite3_step(s) == SQLITE_ROW) {
+        for (int i = 0; i < columns; i++)
+            *hash = hash_column(s, i, *hash);
+    }
+    return sqlite3_reset(s) == SQLITE_OK;
+}
+
+bool raw_hash_json(raw_stmt *stmt, uint64_t *hash)
+{
+    sqlite3_stmt *s = stmt_of(stmt);
+
+    if (sqlite3_step(s) == SQLITE_ROW) {
+        const char *json = (const char *)sqlite3_column_text(s, 0);
+
+        *hash = hash_json(*hash, json, (size_t)sqlite3_column_bytes(s, 0));
+    }
+    return sqlite3_reset(s) == SQLITE_OK;
+}
+
+static bool insert(sqlite3_stmt *s, const raw_pair *row)
+{
+    if (sqlite3_bind_text(s, 1, row->text, (int)row->len, SQLITE_STATIC) != SQLITE_OK ||
+        sqlite3_bind_double(s, 2, row->real) != SQLITE_OK)
+        return false;
+    return sqlite3_step(s) == SQLITE_DONE && sqlite3_reset(s) == SQLITE_OK;
+}
+
+bool raw_insert_each(raw_stmt *stmt, const raw_pair *rows, size_t count)
+{
+    sqlite3_stmt *s = stmt_of(stmt);
+
+    for (size_t i = 0; i < count; i++) {
+        if (!insert(s, &rows[i]))
+            return false;
+    }
+    return true;
+}
+
+static bool control(sqlite3_stmt *s)
+{
+    return sqlite3_step(s) == SQLITE_DONE && sqlite3_reset(s) == SQLITE_OK;
+}
+
+bool raw_insert_batch(raw_db *db, raw_stmt *stmt, const raw_pair *rows, size_t count)
+{
+    return control(db->begin) && raw_insert_each(stmt, rows, count) && control(db->commit);
+}
+
+const char *raw_compile_option(int i)
+{
+    return sqlite3_compileoption_get(i);
+}

@@ -1,0 +1,31 @@
+/* Writing down what was measured: a table for people, JSON lines for programs, a verdict on goals. */
+#ifndef BENCH_REPORT_H
+#define BENCH_REPORT_H
+
+#include <stdbool.h>
+#include <stdio.h>
+
+#include "measure.h"
+
+void bench_report_table_head(FILE *out);
+void bench_report_table(const bench_outcome *o, FILE *out);
+
+/* A line for each peer; see docs/benchmarks.md for the fields. */
+void bench_report_json(const bench_outcome *o, FILE *out);
+
+/* How goals came out. */
+typedef struct bench_tally {
+    unsigned met;
+    unsigned missed; /* unmeasured ones included */
+} bench_tally;
+
+/* Is this a goal to look at? `area`: NULL for any. */
+bool bench_goal_in(const bench_goal *g, const char *area);
+
+void bench_report_goals_head(FILE *out);
+
+/* A line for each goal of the case. `o`: NULL when it could not be measured. */
+void bench_report_goals(const bench_case *of, const bench_outcome *o, const char *area, bench_tally *tally,
+                        FILE *out);
+
+#endif

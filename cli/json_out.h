@@ -1,0 +1,27 @@
+/*
+ * Rows as JSON.
+ *
+ * For a query the library has made the bytes already (rsq_select_json); this
+ * writes the same form from the cells of a result, for rows of RETURNING and
+ * of live queries, which the library hands out as cells.
+ */
+#ifndef CLI_JSON_OUT_H
+#define CLI_JSON_OUT_H
+
+#include <resqlite.h>
+
+#include "strbuf.h"
+
+/** One row: `{"column":value,…}`. */
+void json_add_row(strbuf *b, const rsq_result *r, size_t row);
+
+/** All rows: `[{…},{…}]`. */
+void json_add_rows(strbuf *b, const rsq_result *r);
+
+/** A JSON string; what is not UTF-8 becomes U+FFFD. */
+void json_add_string(strbuf *b, const char *s, size_t n);
+
+/** Print the JSON array of rsq_select_json(), one element a line. */
+void json_print_lines(const char *json, size_t len);
+
+#endif

@@ -1,0 +1,26 @@
+/*
+ * Text for people: data cannot control the terminal, and its width is known.
+ *
+ * Control characters, the marks that reorder lines (bidirectional overrides),
+ * line separators and bytes that are not UTF-8 are shown as escapes: \n \r \t,
+ * \x1b, \u202e. A backslash is shown as it is: this form is for reading, the
+ * exact bytes are what --json and --csv give.
+ */
+#ifndef CLI_VISIBLE_H
+#define CLI_VISIBLE_H
+
+#include <stddef.h>
+
+#include "strbuf.h"
+
+/** Take the widths of characters from the user's locale, or from C.UTF-8 where that one is not UTF-8. */
+void visible_init(void);
+
+/**
+ * Append `n` bytes of text, made visible.
+ * @param max  at most so many columns, the last one then being "…"; 0: all of it.
+ * @return the columns it takes on a terminal.
+ */
+size_t visible_text(strbuf *out, const char *s, size_t n, size_t max);
+
+#endif

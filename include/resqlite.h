@@ -1,0 +1,669 @@
+/*
+ * resqlite: a reactive SQLite runtime.
+ *
+ * Plain SQL in; flat results, JSON bytes or live queries out. Reads run in
+ * parallel on leased reader connections, writes go through one writer, and a
+ * live query delivers a new result after each commit that can change it.
+ *
+ * Words used for ownership, everywhere with the same meaning:
+ *   owned        you free it, with the function named;
+ *   borrowed     valid until the event named, never freed by you;
+ *   transferred  handed over, with what happens on failure said;
+ *   shared       reference counted and immutable.
+ *
+ * Conventions: a function that can fail returns an rsq_code, zero is success.
+ * Out parameters are written on success only. Detail of a failure goes, by
+ * value, into an rsq_error that the caller provides (or NULL). There is no
+ * "last error" state. Option structs begin with their own size; every field
+ * that is zero means its default, so `{.size = sizeof opts}` is a complete set.
+ *
+ * The header is C99 and C++17, and includes the standard headers it needs.
+ */
+#ifndef RESQLITE_H
+#define RESQLITE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+#if defined(__GNUC__)
+#define RSQ_API __attribute__((visibility("default")))
+#else
+#define RSQ_API
+#endif
+
+/* ------------------------------------------------------------- version -- */
+
+#define RSQ_VERSION_MAJOR 0
+#define RSQ_VERSION_MINOR 1
+#define RSQ_VERSION_PATCH 0
+#define RSQ_VERSION "0.1.0"
+
+/** Version of the library that is running, "major.minor.patch". Static. Thread: any. */
+RSQ_API const char *rsq_version(void);
+
+/** Version of the SQLite that is running, for example "3.54.1". Static. Thread: any. */
+RSQ_API const char *rsq_sqlite_version(void);
+
+/** What the library was built with; bits of rsq_features(). */
+enum {
+    RSQ_FEATURE_BUNDLED_SQLITE = 1u << 0, /**< SQLite is inside, its symbols hidden */
+    RSQ_FEATURE_FTS5 = 1u << 1,
+    RSQ_FEATURE_RTREE = 1u << 2,
+    RSQ_FEATURE_MATH = 1u << 3
+};
+
+/** Bits RSQ_FEATURE_…, asked of the SQLite that is running. Thread: any. */
+RSQ_API uint32_t rsq_features(void);
+
+/* --------------------------------------------------------------- codes -- */
+
+/** Result of a call. Each one is something a caller would act on differently. */
+typedef enum rsq_code {
+    RSQ_OK = 0,
+    /** The call itself is wrong: NULL, a bad option, wrong parameter count, not one statement. */
+    RSQ_EINVAL = 1,
+    /** Right call, wrong moment: a transaction handle after its end, a wait that could never end. */
+    RSQ_EMISUSE = 2,
+    RSQ_ECLOSED = 3,   /**< the database is closed or closing */
+    RSQ_ESQL = 4,      /**< SQLite refused: syntax, missing table, constraint; see `sqlite_code` */
+    RSQ_EREADONLY = 5, /**< a write through a read call, or to a database opened read-only */
+    /** SQL that would break the runtime (BEGIN, ATTACH, journal_mode …); the message says what to use. */
+    RSQ_EREFUSED = 6,
+    RSQ_EBUSY = 7,    /**< another process held the database longer than the busy timeout */
+    RSQ_ETIMEOUT = 8, /**< the deadline passed; the message names who held what was waited for */
+    RSQ_ECANCELLED = 9,
+    RSQ_ECANTOPEN = 10, /**< missing with creation off, a directory, or no permission */
+    RSQ_ENOTADB = 11,   /**< the file is not an SQLite database, or its header is damaged */
+    RSQ_ECORRUPT = 12,  /**< SQLite found the database damaged */
+    RSQ_EIO = 13,       /**< reading or writing failed; `system_errno` if known */
+    RSQ_EFULL = 14,     /**< disk or database full */
+    RSQ_ENOMEM = 15,
+    RSQ_ETOOBIG = 16,     /**< over a limit: cells, bytes, parameters */
+    RSQ_EUNSUPPORTED = 17 /**< the SQLite in use lacks what is needed */
+} rsq_code;
+
+/** The name of a code, for example "RSQ_ECLOSED". Static, never NULL. Thread: any. */
+RSQ_API const char *rsq_code_name(rsq_code code);
+
+/**
+ * Detail of a failure, by value. Written only when a call fails, and then
+ * completely. The message is one line, UTF-8, NUL-terminated, cut if too long.
+ */
+typedef struct rsq_error {
+    int32_t code;         /**< the rsq_code that was returned */
+    int32_t sqlite_code;  /**< SQLite's extended result code; 0 when SQLite was not asked */
+    int32_t sql_offset;   /**< byte offset in the SQL the message is about; -1 if unknown */
+    int32_t system_errno; /**< errno of a failed system call; 0 if none or unknown */
+    int64_t row;          /**< rsq_execute_batch: index of the row that failed; else -1 */
+    uint8_t reserved[40];
+    char message[448];
+} rsq_error;
+
+/* -------------------------------------------------------------- values -- */
+
+/** Type of a value; the five of SQLite. Zero is NULL. */
+enum { RSQ_NULL = 0, RSQ_INTEGER = 1, RSQ_REAL = 2, RSQ_TEXT = 3, RSQ_BLOB = 4 };
+
+/**
+ * One value: a parameter that goes in, or a cell that comes out. 16 bytes.
+ *
+ * Text is UTF-8 of `len` bytes and may hold NUL bytes. As a cell it has a NUL
+ * after its last byte, as a parameter it needs none. `len` is zero for types
+ * without bytes. An empty text or blob is not NULL.
+ */
+typedef struct rsq_value {
+    uint32_t type;
+    uint32_t len; /**< bytes of text or blob */
+    union {
+        int64_t i;
+        double d;
+        const char *text;
+        const void *blob;
+    } as;
+} rsq_value;
+
+static inline rsq_value rsq_null(void)
+{
+    rsq_value v;
+    memset(&v, 0, sizeof v);
+    return v;
+}
+
+static inline rsq_value rsq_integer(int64_t i)
+{
+    rsq_value v = rsq_null();
+    v.type = RSQ_INTEGER;
+    v.as.i = i;
+    return v;
+}
+
+static inline rsq_value rsq_real(double d)
+{
+    rsq_value v = rsq_null();
+    v.type = RSQ_REAL;
+    v.as.d = d;
+    return v;
+}
+
+/** `text` is borrowed until the call it is passed to returns. */
+static inline rsq_value rsq_text_n(const char *text, uint32_t len)
+{
+    rsq_value v = rsq_null();
+    v.type = RSQ_TEXT;
+    v.len = len;
+    v.as.text = text;
+    return v;
+}
+
+/** `text` is NUL-terminated, shorter than 4 GB, and borrowed like rsq_text_n(). */
+static inline rsq_value rsq_text(const char *text)
+{
+    return rsq_text_n(text, (uint32_t)strlen(text));
+}
+
+/** `bytes` is borrowed like rsq_text_n(). */
+static inline rsq_value rsq_blob(const void *bytes, uint32_t len)
+{
+    rsq_value v = rsq_null();
+    v.type = RSQ_BLOB;
+    v.len = len;
+    v.as.blob = bytes;
+    return v;
+}
+
+/* ------------------------------------------------------------- objects -- */
+
+/**
+ * An open database: one writer connection, a pool of reader connections, and
+ * the live queries on it. Made by rsq_open(), ended by rsq_close().
+ *
+ * Thread: any function may be called on it from any thread at the same time.
+ * After rsq_close() the pointer stays valid and every call on it returns
+ * RSQ_ECLOSED, until 1,024 further databases were closed in the process.
+ * Not usable in a child after fork().
+ */
+typedef struct rsq_db rsq_db;
+
+/**
+ * The outcome of a read or a write: cells, or JSON bytes, and the figures of a
+ * write. Immutable, shared (rsq_result_ref(), rsq_result_unref()), independent
+ * of the database it came from. Thread: any.
+ */
+typedef struct rsq_result rsq_result;
+
+/** A running transaction; borrowed, valid only inside the rsq_tx_fn it is passed to. */
+typedef struct rsq_tx rsq_tx;
+
+/**
+ * Where events wait for the thread that wants them. User code is called by
+ * rsq_queue_dispatch() only, on the thread that calls it.
+ */
+typedef struct rsq_queue rsq_queue;
+
+/** A live query. Made by rsq_stream_open(), ended by rsq_stream_close(). */
+typedef struct rsq_stream rsq_stream;
+
+/* ------------------------------------------------------- open and close -- */
+
+/** Bits of rsq_open_options.flags. */
+enum {
+    RSQ_OPEN_READONLY = 1u << 0,        /**< no writes; the file must exist */
+    RSQ_OPEN_NO_CREATE = 1u << 1,       /**< a missing file is RSQ_ECANTOPEN */
+    RSQ_OPEN_NO_FOREIGN_KEYS = 1u << 2, /**< foreign keys are enforced unless this is set */
+    /** A reader ends its read transaction after each query instead of keeping it while it is the newest. */
+    RSQ_OPEN_NO_KEPT_SNAPSHOTS = 1u << 3
+};
+
+/** When SQLite syncs; see SQLite's PRAGMA synchronous. */
+enum {
+    RSQ_SYNC_DEFAULT = 0, /**< NORMAL */
+    RSQ_SYNC_OFF = 1,
+    /** A crash of the process loses nothing; a loss of power may lose the last commits, never more. */
+    RSQ_SYNC_NORMAL = 2,
+    RSQ_SYNC_FULL = 3, /**< a commit that returned survives a loss of power */
+    RSQ_SYNC_EXTRA = 4
+};
+
+/** A database file attached to every connection under a schema name. Borrowed for the call. */
+typedef struct rsq_attach {
+    const char *name; /**< schema name, as in ATTACH … AS name; not main or temp */
+    const char *path;
+} rsq_attach;
+
+/** Settings of rsq_open(). All-zero (but for `size`) is the default. */
+typedef struct rsq_open_options {
+    size_t size;    /**< sizeof(rsq_open_options) */
+    uint32_t flags; /**< RSQ_OPEN_… */
+    /** Reader connections at most, 1 to 64; 0: one a processor, 2 to 8. Each opens when first needed. */
+    uint32_t readers;
+    uint32_t busy_timeout_ms; /**< how long SQLite waits for other processes; 0: 5000 */
+    uint32_t synchronous;     /**< RSQ_SYNC_… */
+    /** Bytes, a power of two from 512 to 65536, for a database made by this call; 0: 4096. */
+    uint32_t page_size;
+    uint32_t lease_timeout_ms; /**< how long a call without `timeout_ms` waits for a connection; 0: 30000 */
+    int64_t mmap_bytes;        /**< memory-mapped part of the file, per connection; 0: 256 MiB; -1: none */
+    int64_t cache_bytes;       /**< page cache per connection; 0: 8 MiB */
+    const rsq_attach *attach;  /**< `nattach` of them; borrowed for the call */
+    size_t nattach;
+} rsq_open_options;
+
+#define RSQ_OPEN_OPTIONS_INIT                                     \
+    {                                                             \
+        sizeof(rsq_open_options), 0, 0, 0, 0, 0, 0, 0, 0, NULL, 0 \
+    }
+
+/**
+ * Open a database, making it if it does not exist.
+ *
+ * The database is put into WAL mode, which stays with the file. A read-only
+ * open takes it in the mode it has; of a database in WAL mode it may leave
+ * SQLite's -wal and -shm files behind, which hold nothing then. ":memory:" and
+ * "" (a temporary file) open with one connection that serves reads and writes.
+ *
+ * @param path  UTF-8 file name; not a URI.
+ * @param opts  NULL for the defaults.
+ * @param out   on RSQ_OK, a database the caller owns: rsq_close().
+ * @return RSQ_OK, RSQ_EINVAL, RSQ_ECANTOPEN, RSQ_ENOTADB, RSQ_ECORRUPT,
+ *         RSQ_EBUSY, RSQ_EREADONLY, RSQ_EUNSUPPORTED (no preupdate hook in
+ *         this SQLite), RSQ_EIO, RSQ_EFULL, RSQ_ENOMEM. A failed open leaves no file behind
+ *         that was not there before, and changes none.
+ *
+ * Thread: any.
+ */
+RSQ_API rsq_code rsq_open(const char *path, const rsq_open_options *opts, rsq_db **out, rsq_error *err);
+
+/**
+ * Close a database: new calls get RSQ_ECLOSED, calls that wait for a
+ * connection get it too, calls and transactions that run are waited for. Every
+ * live query gets its RSQ_EVENT_END: on the default queue it is dispatched
+ * here, on the calling thread; on another queue it waits to be dispatched.
+ *
+ * Closing again, or NULL, is a no-op; closing at the same time from several
+ * threads is legal and all return when it is done.
+ *
+ * @return RSQ_OK, or RSQ_EMISUSE inside a transaction function of this
+ *         database, where it could never end.
+ *
+ * Thread: any, callbacks included.
+ */
+RSQ_API rsq_code rsq_close(rsq_db *db);
+
+/* ------------------------------------------------------- calls in place -- */
+
+/** Settings of one call. All-zero (but for `size`) is the default. */
+typedef struct rsq_call_options {
+    size_t size;         /**< sizeof(rsq_call_options) */
+    size_t sql_len;      /**< bytes of the SQL; 0: NUL-terminated */
+    uint32_t timeout_ms; /**< how long to wait for a connection; 0: the database's lease_timeout_ms */
+    uint32_t reserved;
+} rsq_call_options;
+
+#define RSQ_CALL_OPTIONS_INIT             \
+    {                                     \
+        sizeof(rsq_call_options), 0, 0, 0 \
+    }
+
+/**
+ * Run one statement that reads, on the calling thread, on a leased reader.
+ *
+ * The result is the whole answer at one commit; later writes never change it.
+ * Inside a transaction function of the same thread it runs in that
+ * transaction and sees its writes.
+ *
+ * @param sql      one statement, UTF-8; borrowed for the call.
+ * @param params   `nparams` values for its parameters, in order; borrowed for
+ *                 the call and bound in place, nothing is copied.
+ * @param opts     NULL for the defaults.
+ * @param out      on RSQ_OK, a result the caller owns: rsq_result_unref().
+ * @return RSQ_OK, RSQ_EINVAL (no or more than one statement, wrong parameter
+ *         count), RSQ_EREADONLY (it would write), RSQ_EREFUSED, RSQ_ESQL,
+ *         RSQ_ETIMEOUT (no reader in time; the message names the holders),
+ *         RSQ_ECLOSED, RSQ_ETOOBIG (2^31 cells or more), RSQ_EBUSY, RSQ_EIO,
+ *         RSQ_ECORRUPT, RSQ_ENOMEM.
+ *
+ * Thread: any.
+ */
+RSQ_API rsq_code rsq_select(rsq_db *db, const char *sql, const rsq_value *params, size_t nparams,
+                            const rsq_call_options *opts, rsq_result **out, rsq_error *err);
+
+/**
+ * rsq_select() with the rows as JSON text: `[{"column":value,…},…]`, no white
+ * space, `[]` for no row. The bytes are rsq_result_json()'s.
+ *
+ * NULL → null. INTEGER → its digits, exact; a reader in JavaScript loses those
+ * beyond 2^53. REAL → the shortest digits that read back to the same double,
+ * without a point when it is whole and |v| ≤ 2^53; infinities → null. TEXT →
+ * string; NUL and control bytes escaped, bytes that are not UTF-8 replaced by
+ * U+FFFD. BLOB → base64 string. Columns of equal name give equal keys.
+ */
+RSQ_API rsq_code rsq_select_json(rsq_db *db, const char *sql, const rsq_value *params, size_t nparams,
+                                 const rsq_call_options *opts, rsq_result **out, rsq_error *err);
+
+/**
+ * Run one statement that writes (or changes the schema), on the calling thread,
+ * on the writer, in a transaction of its own. Rows of RETURNING are in the
+ * result. When another thread writes, waits its turn.
+ *
+ * Inside a transaction function of the same thread it runs in that transaction.
+ *
+ * @param out  NULL, or on RSQ_OK a result the caller owns.
+ * @return as rsq_select(), where RSQ_EREADONLY means the database is read-only
+ *         and RSQ_EBUSY that another process kept the write lock.
+ *         On any failure nothing is changed, except as SQL's OR FAIL says.
+ *
+ * Thread: any.
+ */
+RSQ_API rsq_code rsq_execute(rsq_db *db, const char *sql, const rsq_value *params, size_t nparams,
+                             const rsq_call_options *opts, rsq_result **out, rsq_error *err);
+
+/**
+ * Run one statement for each row of a matrix, in one transaction: all or
+ * nothing.
+ *
+ * @param matrix   rows × columns values, row after row; `columns` is the number
+ *                 of the statement's parameters. Borrowed for the call.
+ * @param rows     0 is a no-op that still checks its arguments.
+ * @param out      NULL, or on RSQ_OK a result the caller owns: changes of all
+ *                 rows together; rows of RETURNING are not collected.
+ * @return as rsq_execute(); `err->row` is the index of the row that failed.
+ */
+RSQ_API rsq_code rsq_execute_batch(rsq_db *db, const char *sql, const rsq_value *matrix, size_t rows,
+                                   size_t columns, const rsq_call_options *opts, rsq_result **out,
+                                   rsq_error *err);
+
+/* -------------------------------------------------------- transactions -- */
+
+/**
+ * The body of a transaction. RSQ_OK commits, anything else rolls back.
+ * It runs on the thread that called rsq_transaction(); `tx` is borrowed until
+ * it returns. Calls on the database itself from here join the transaction.
+ */
+typedef rsq_code (*rsq_tx_fn)(rsq_tx *tx, void *ctx);
+
+/**
+ * Run `fn` inside one write transaction (BEGIN IMMEDIATE … COMMIT). Called
+ * inside a transaction function of the same thread it is a savepoint of it.
+ *
+ * @param opts  NULL for the defaults; `sql_len` is not used.
+ * @return RSQ_OK when committed. What `fn` returned, if it was not RSQ_OK:
+ *         rolled back, and `err` holds the detail of the failed call inside it
+ *         that had that code, if there was one. RSQ_ESQL when COMMIT failed (a deferred
+ *         foreign key): rolled back, the message begins with "commit:".
+ *         RSQ_ETIMEOUT, RSQ_EBUSY, RSQ_EREADONLY, RSQ_ECLOSED: `fn` was not called.
+ *
+ * Thread: any.
+ */
+RSQ_API rsq_code rsq_transaction(rsq_db *db, rsq_tx_fn fn, void *ctx, const rsq_call_options *opts,
+                                 rsq_error *err);
+
+/** rsq_select() inside the transaction: sees its own writes. Thread: the transaction's. */
+RSQ_API rsq_code rsq_tx_select(rsq_tx *tx, const char *sql, const rsq_value *params, size_t nparams,
+                               const rsq_call_options *opts, rsq_result **out, rsq_error *err);
+
+/** rsq_select_json() inside the transaction. Thread: the transaction's. */
+RSQ_API rsq_code rsq_tx_select_json(rsq_tx *tx, const char *sql, const rsq_value *params, size_t nparams,
+                                    const rsq_call_options *opts, rsq_result **out, rsq_error *err);
+
+/** rsq_execute() inside the transaction. A failed statement is undone alone; the transaction goes on
+ *  unless SQLite rolled all of it back, after which each call on it is RSQ_EMISUSE. Thread: the
+ * transaction's. */
+RSQ_API rsq_code rsq_tx_execute(rsq_tx *tx, const char *sql, const rsq_value *params, size_t nparams,
+                                const rsq_call_options *opts, rsq_result **out, rsq_error *err);
+
+/** rsq_execute_batch() inside the transaction, all rows or none. Thread: the transaction's. */
+RSQ_API rsq_code rsq_tx_execute_batch(rsq_tx *tx, const char *sql, const rsq_value *matrix, size_t rows,
+                                      size_t columns, const rsq_call_options *opts, rsq_result **out,
+                                      rsq_error *err);
+
+/** Run `fn` in a savepoint of the transaction; nested to any depth. Thread: the transaction's. */
+RSQ_API rsq_code rsq_tx_transaction(rsq_tx *tx, rsq_tx_fn fn, void *ctx, rsq_error *err);
+
+/* ------------------------------------------------------------- results -- */
+
+/**
+ * The first bytes of every rsq_result, part of the ABI, so that the accessors
+ * below are inline. Read it through rsq_result_cells() or the accessors.
+ */
+typedef struct rsq_result_head {
+    const rsq_value *cells; /**< rows × columns, row after row */
+    size_t rows;
+    size_t columns;
+} rsq_result_head;
+
+/** All cells, row after row; borrowed until the last reference to the result is dropped. `rows`, `columns`:
+ * NULL to ignore. */
+RSQ_API const rsq_value *rsq_result_cells(const rsq_result *r, size_t *rows, size_t *columns);
+
+RSQ_API size_t rsq_result_rows(const rsq_result *r);
+RSQ_API size_t rsq_result_columns(const rsq_result *r);
+
+/** Name of a column, NUL-terminated, borrowed like the cells; NULL if there is no such column. */
+RSQ_API const char *rsq_result_column_name(const rsq_result *r, size_t column);
+
+/** Index of the column of that name (exact bytes), the last one of equal names; -1 if none. */
+RSQ_API ptrdiff_t rsq_result_column_index(const rsq_result *r, const char *name);
+
+/** JSON bytes of rsq_select_json(), with a NUL after the last; borrowed like the cells. NULL for other
+ * results. `len`: NULL to ignore. */
+RSQ_API const char *rsq_result_json(const rsq_result *r, size_t *len);
+
+/**
+ * For a write: the number of its own commit (0 if it changed nothing, or inside
+ * a transaction, which has no number yet). For a read: the number of the newest
+ * commit its snapshot contains. Numbers rise by one with each commit that
+ * changes the database, by whichever process; they are comparable while the
+ * database stays open, and start anew when all its users have closed it.
+ */
+RSQ_API uint64_t rsq_result_commit_seq(const rsq_result *r);
+
+/** Rows inserted, updated or deleted by the statement itself, not by triggers; 0 for reads and schema
+ * changes. */
+RSQ_API int64_t rsq_result_changes(const rsq_result *r);
+
+/** Row id of the last row inserted by the writer; 0 before any, and for reads. */
+RSQ_API int64_t rsq_result_last_insert_rowid(const rsq_result *r);
+
+/**
+ * Tables that rows were changed in, triggers and foreign-key actions included.
+ * @param count  number of names; may not be NULL.
+ * @return `count` names "schema.table", borrowed like the cells; in no order.
+ */
+RSQ_API const char *const *rsq_result_changed_tables(const rsq_result *r, size_t *count);
+
+/** Take one more reference; returns `r`. */
+RSQ_API rsq_result *rsq_result_ref(rsq_result *r);
+
+/** Drop a reference; the last one frees the result. NULL is a no-op. */
+RSQ_API void rsq_result_unref(rsq_result *r);
+
+/** The cell, or NULL outside the result. */
+static inline const rsq_value *rsq_result_cell(const rsq_result *r, size_t row, size_t column)
+{
+    const rsq_result_head *h = (const rsq_result_head *)(const void *)r;
+    return row < h->rows && column < h->columns ? &h->cells[row * h->columns + column] : NULL;
+}
+
+/** The cell's type, RSQ_NULL outside the result. */
+static inline uint32_t rsq_result_type(const rsq_result *r, size_t row, size_t column)
+{
+    const rsq_value *v = rsq_result_cell(r, row, column);
+    return v ? v->type : (uint32_t)RSQ_NULL;
+}
+
+/** The cell as integer: an INTEGER, or a REAL cut towards zero and clamped; 0 for all else. */
+static inline int64_t rsq_result_int64(const rsq_result *r, size_t row, size_t column)
+{
+    const rsq_value *v = rsq_result_cell(r, row, column);
+    if (v && v->type == RSQ_INTEGER)
+        return v->as.i;
+    if (v && v->type == RSQ_REAL) {
+        if (v->as.d >= 9223372036854775808.0)
+            return INT64_MAX;
+        if (v->as.d <= -9223372036854775808.0)
+            return INT64_MIN;
+        return (int64_t)v->as.d;
+    }
+    return 0;
+}
+
+/** The cell as double: a REAL or an INTEGER; 0 for all else. */
+static inline double rsq_result_double(const rsq_result *r, size_t row, size_t column)
+{
+    const rsq_value *v = rsq_result_cell(r, row, column);
+    if (v && v->type == RSQ_REAL)
+        return v->as.d;
+    return v && v->type == RSQ_INTEGER ? (double)v->as.i : 0.0;
+}
+
+/** The cell's text, NUL-terminated; NULL if it is not TEXT. `len`: bytes, NULL to ignore. */
+static inline const char *rsq_result_text(const rsq_result *r, size_t row, size_t column, size_t *len)
+{
+    const rsq_value *v = rsq_result_cell(r, row, column);
+    if (!v || v->type != RSQ_TEXT)
+        return NULL;
+    if (len)
+        *len = v->len;
+    return v->as.text;
+}
+
+/** The cell's bytes; NULL if it is not a BLOB. `len`: bytes, NULL to ignore. */
+static inline const void *rsq_result_blob(const rsq_result *r, size_t row, size_t column, size_t *len)
+{
+    const rsq_value *v = rsq_result_cell(r, row, column);
+    if (!v || v->type != RSQ_BLOB)
+        return NULL;
+    if (len)
+        *len = v->len;
+    return v->as.blob;
+}
+
+/* -------------------------------------------------------------- queues -- */
+
+/**
+ * Make a queue. One thread at a time consumes it.
+ * @param out  on RSQ_OK, a queue the caller owns: rsq_queue_free().
+ * @return RSQ_OK, RSQ_EINVAL, RSQ_ENOMEM.
+ */
+RSQ_API rsq_code rsq_queue_new(rsq_queue **out, rsq_error *err);
+
+/** The queue that `db` has from the start; borrowed until rsq_close(). NULL if the database is closed.
+ * Thread: any. */
+RSQ_API rsq_queue *rsq_queue_default(rsq_db *db);
+
+/**
+ * A descriptor that polls readable while the queue is not empty (a level, not
+ * a count). Only poll it; it is closed with the queue. -1 when the process has
+ * none left. Made when first asked for: a consumer that sleeps in
+ * rsq_queue_wait() needs none. Thread: any.
+ */
+RSQ_API int rsq_queue_fd(rsq_queue *q);
+
+/**
+ * Call the callbacks of at most `max` waiting events, on this thread.
+ * @param max         0: all that wait now.
+ * @param dispatched  number of callbacks called; NULL to ignore.
+ * @return RSQ_OK, RSQ_EINVAL, RSQ_EMISUSE (another thread is dispatching this queue).
+ */
+RSQ_API rsq_code rsq_queue_dispatch(rsq_queue *q, size_t max, size_t *dispatched);
+
+/**
+ * Sleep until the queue is not empty.
+ * @param timeout_ms  0: only look; UINT32_MAX: no limit.
+ * @return RSQ_OK, RSQ_ETIMEOUT, RSQ_ECLOSED (its database is closed and nothing
+ *         waits), RSQ_EMISUSE (inside a callback of this queue), RSQ_EINVAL.
+ */
+RSQ_API rsq_code rsq_queue_wait(rsq_queue *q, uint32_t timeout_ms);
+
+/**
+ * Free a queue made by rsq_queue_new(). Events that wait are dropped; live
+ * queries that deliver to it stay yours to close, and deliver nothing more, not
+ * even an end. NULL is a no-op. Not while another thread is in a call on it,
+ * and not inside its callbacks.
+ */
+RSQ_API void rsq_queue_free(rsq_queue *q);
+
+/* -------------------------------------------------------- live queries -- */
+
+/** What an event says. */
+typedef enum rsq_event_kind {
+    RSQ_EVENT_RESULT = 1, /**< `result` is the newest answer */
+    /** The query failed; the stream stays and tries again after each commit, unless `ended`. */
+    RSQ_EVENT_ERROR = 2,
+    RSQ_EVENT_END = 3 /**< the last event: the stream is gone after the callback returns */
+} rsq_event_kind;
+
+/** One event of a live query; all of it borrowed for the callback (rsq_result_ref() keeps the result). */
+typedef struct rsq_stream_event {
+    size_t size; /**< sizeof(rsq_stream_event) of the library */
+    rsq_event_kind kind;
+    bool ended;          /**< on RSQ_EVENT_ERROR: the SQL can never work; the next event is RSQ_EVENT_END */
+    uint64_t commit_seq; /**< number of the newest commit in `result` */
+    rsq_result *result;  /**< RSQ_EVENT_RESULT */
+    const rsq_error *error; /**< RSQ_EVENT_ERROR */
+} rsq_stream_event;
+
+/** Called by rsq_queue_dispatch(). Every call of this library is legal inside, except waiting on the same
+ * queue. */
+typedef void (*rsq_stream_event_fn)(rsq_stream *s, const rsq_stream_event *ev, void *ctx);
+
+/** Settings of rsq_stream_open(). */
+typedef struct rsq_stream_options {
+    size_t size;    /**< sizeof(rsq_stream_options) */
+    size_t sql_len; /**< bytes of the SQL; 0: NUL-terminated */
+    rsq_queue
+        *queue; /**< where events go; NULL: the database's default queue. Borrowed until the stream's end */
+    rsq_stream_event_fn event; /**< required */
+    void *ctx;                 /**< passed to `event`; borrowed until the stream's end */
+} rsq_stream_options;
+
+/**
+ * Open a live query: the current answer as first event, then a new one after
+ * each commit that changed it. A commit that touches none of the tables the query reads
+ * does not wake it; an answer with the same bytes as before is not delivered.
+ * A slow consumer gets the newest answer, not every one.
+ *
+ * Nothing of SQLite happens in this call: a mistake in the SQL is an event.
+ *
+ * @param sql, params  copied.
+ * @param out          on RSQ_OK, a stream the caller owns: rsq_stream_close().
+ *                     Written before the first event can be dispatched.
+ * @return RSQ_OK, RSQ_EINVAL, RSQ_ECLOSED, RSQ_ENOMEM.
+ *
+ * Thread: any.
+ */
+RSQ_API rsq_code rsq_stream_open(rsq_db *db, const char *sql, const rsq_value *params, size_t nparams,
+                                 const rsq_stream_options *opts, rsq_stream **out, rsq_error *err);
+
+/**
+ * Close a live query. Events that wait are dropped; exactly one RSQ_EVENT_END
+ * follows on its queue, after which the stream is freed and `ctx` is yours
+ * again. Closing twice before that event is a no-op; NULL too.
+ *
+ * Thread: any, its own callback included.
+ */
+RSQ_API void rsq_stream_close(rsq_stream *s);
+
+/** Counters of one live query since it was opened. */
+typedef struct rsq_stream_counters {
+    size_t size;         /**< sizeof(rsq_stream_counters), set by the caller */
+    uint64_t woken;      /**< commits that touched what it reads */
+    uint64_t runs;       /**< times its SQL was run */
+    uint64_t suppressed; /**< runs whose answer had the same bytes as before */
+    uint64_t emitted;    /**< results handed to its queue */
+    uint64_t replaced;   /**< of those, overtaken by a newer one before they were dispatched */
+} rsq_stream_counters;
+
+/** Read the counters. @return RSQ_OK, RSQ_EINVAL. Thread: any, before the stream's end. */
+RSQ_API rsq_code rsq_stream_stats(const rsq_stream *s, rsq_stream_counters *counters);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif /* RESQLITE_H */

@@ -1,0 +1,284 @@
+/* Opening, closing and pinning a database. */
+#include "api/db.h"
+
+#include <assert.h>
+#include <strings.h>
+
+#include "api/options.h"
+#include "base/alloc.h"
+#include "base/error.h"
+
+/* Closed handles that are kept, newest last; under `mu`. */
+#define GRAVEYARD_MAX 1024
+
+static struct {
+    rsq_mutex mu;
+    rsq_db *oldest, *newest;
+    size_t count;
+} graveyard = {.mu = RSQ_MUTEX_INIT};
+
+static void free_handle(rsq_db *db)
+{
+    if (!db)
+        return;
+    rsq_queue_unref(db->queue);
+    rsq_streams_unref(db->streams);
+    rsq_cond_fini(&db->changed);
+    rsq_mutex_fini(&db->mu);
+    rsq_free(db);
+}
+
+static void bury(rsq_db *db)
+{
+    rsq_db *out = NULL;
+
+    rsq_mutex_lock(&graveyard.mu);
+    db->next = NULL;
+    if (graveyard.newest)
+        graveyard.newest->next = db;
+    else
+        graveyard.oldest = db;
+    graveyard.newest = db;
+    if (++graveyard.count > GRAVEYARD_MAX) {
+        out = graveyard.oldest;
+        graveyard.oldest = out->next;
+        graveyard.count--;
+    }
+    rsq_mutex_unlock(&graveyard.mu);
+    free_handle(out);
+}
+
+rsq_code rsq_db_pin(rsq_db *db, rsq_error *err)
+{
+    uint64_t before;
+
+    if (!db)
+        return rsq_error_set(err, RSQ_EINVAL, "the database is NULL");
+    before = atomic_fetch_add_explicit(&db->pins, 1, memory_order_acquire);
+    if (!(before & RSQ_DB_CLOSING))
+        return RSQ_OK;
+    rsq_db_unpin(db);
+    return rsq_error_set(err, RSQ_ECLOSED, "the database is closed");
+}
+
+void rsq_db_unpin(rsq_db *db)
+{
+    uint64_t before = atomic_fetch_sub_explicit(&db->pins, 1, memory_order_release);
+
+    if (before != (RSQ_DB_CLOSING | 1))
+        return;
+    rsq_mutex_lock(&db->mu);
+    rsq_cond_broadcast(&db->changed);
+    rsq_mutex_unlock(&db->mu);
+}
+
+static rsq_code bad_option(rsq_error *err, const char *name)
+{
+    return rsq_error_set(err, RSQ_EINVAL, "the option %s is out of range", name);
+}
+
+static bool is_page_size(uint32_t n)
+{
+    return n == 0 || (n >= 512 && n <= 65536 && (n & (n - 1)) == 0);
+}
+
+static rsq_code check_attach(const rsq_open_options *o, size_t i, rsq_error *err)
+{
+    const rsq_attach *a = &o->attach[i];
+
+    if (!a->name || !a->name[0] || !a->path)
+        return rsq_error_set(err, RSQ_EINVAL, "attach[%zu] has no name or no path", i);
+    if (strlen(a->name) > 64 || strcasecmp(a->name, "main") == 0 || strcasecmp(a->name, "temp") == 0)
+        return rsq_error_set(err, RSQ_EINVAL, "attach[%zu] has the name \"%.64s\", which cannot be used", i,
+                             a->name);
+    if (!a->path[0] || strcmp(a->path, ":memory:") == 0)
+        return rsq_error_set(err, RSQ_EINVAL, "attach[%zu] is not a file, so its connections would differ",
+                             i);
+    for (size_t other = 0; other < i; other++) {
+        if (strcasecmp(a->name, o->attach[other].name) == 0)
+            return rsq_error_set(err, RSQ_EINVAL, "attach[%zu] repeats the name \"%s\"", i, a->name);
+    }
+    return RSQ_OK;
+}
+
+static rsq_code check_options(const char *path, const rsq_open_options *o, rsq_error *err)
+{
+    const uint32_t known =
+        RSQ_OPEN_READONLY | RSQ_OPEN_NO_CREATE | RSQ_OPEN_NO_FOREIGN_KEYS | RSQ_OPEN_NO_KEPT_SNAPSHOTS;
+    bool memory = !path[0] || strcmp(path, ":memory:") == 0;
+
+    if (o->flags & ~known)
+        return bad_option(err, "flags");
+    if (memory && (o->flags & RSQ_OPEN_READONLY))
+        return rsq_error_set(err, RSQ_EINVAL,
+                             "a database in memory cannot be read-only: it would stay empty");
+    if (o->readers > RSQ_READERS_MAX)
+        return bad_option(err, "readers");
+    if (o->busy_timeout_ms > INT32_MAX)
+        return bad_option(err, "busy_timeout_ms");
+    if (o->synchronous > RSQ_SYNC_EXTRA)
+        return bad_option(err, "synchronous");
+    if (!is_page_size(o->page_size))
+        return bad_option(err, "page_size");
+    if (o->mmap_bytes < -1)
+        return bad_option(err, "mmap_bytes");
+    if (o->cache_bytes < 0)
+        return bad_option(err, "cache_bytes");
+    if (o->nattach > 10 || (o->nattach && !o->attach))
+        return bad_option(err, "nattach");
+    for (size_t i = 0; i < o->nattach; i++) {
+        rsq_code code = check_attach(o, i, err);
+
+        if (code != RSQ_OK)
+            return code;
+    }
+    return RSQ_OK;
+}
+
+static uint32_t default_readers(void)
+{
+    unsigned n = rsq_processors();
+
+    return n < 2 ? 2 : n > 8 ? 8 : n;
+}
+
+static void fill_defaults(rsq_open_options *o)
+{
+    if (!o->readers)
+        o->readers = default_readers();
+    if (!o->busy_timeout_ms)
+        o->busy_timeout_ms = 5000;
+    if (!o->synchronous)
+        o->synchronous = RSQ_SYNC_NORMAL;
+    if (!o->lease_timeout_ms)
+        o->lease_timeout_ms = 30000;
+    if (!o->mmap_bytes)
+        o->mmap_bytes = (int64_t)256 << 20;
+    else if (o->mmap_bytes < 0)
+        o->mmap_bytes = 0;
+    if (!o->cache_bytes)
+        o->cache_bytes = (int64_t)8 << 20;
+    /* SQLite counts its cache in KiB, and negative means KiB to it. */
+    if (o->cache_bytes < 1024)
+        o->cache_bytes = 1024;
+}
+
+static rsq_db *make_handle(void)
+{
+    rsq_db *db = rsq_alloc_zero(sizeof *db);
+
+    if (!db)
+        return NULL;
+    atomic_init(&db->pins, 0);
+    rsq_mutex_init(&db->mu);
+    rsq_cond_init(&db->changed);
+    db->queue = rsq_queue_make();
+    db->streams = rsq_streams_new();
+    if (!db->queue || !db->streams) {
+        free_handle(db);
+        return NULL;
+    }
+    return db;
+}
+
+rsq_code rsq_open(const char *path, const rsq_open_options *opts, rsq_db **out, rsq_error *err)
+{
+    rsq_open_options o;
+    rsq_code code;
+    rsq_db *db;
+
+    if (!path || !out)
+        return rsq_error_set(err, RSQ_EINVAL, "path or out is NULL");
+    code = rsq_options_read(&o, sizeof o, opts, err);
+    if (code == RSQ_OK)
+        code = check_options(path, &o, err);
+    if (code != RSQ_OK)
+        return code;
+    fill_defaults(&o);
+    db = make_handle();
+    if (!db)
+        return rsq_error_set(err, RSQ_ENOMEM, "out of memory");
+    code = rsq_core_open(path, &o, (rsq_commit_sink){.fn = rsq_streams_commit, .ctx = db->streams}, &db->core,
+                         err);
+    if (code != RSQ_OK) {
+        free_handle(db);
+        return code;
+    }
+    rsq_streams_start(db->streams, db->core);
+    *out = db;
+    return RSQ_OK;
+}
+
+/*
+ * Become the one that closes. False: it is closed, or being closed by another
+ * thread, for which we wait unless that one waits for us: inside a callback of
+ * the queue that it empties.
+ */
+static bool start_closing(rsq_db *db)
+{
+    bool inside = rsq_queue_is_mine(db->queue);
+    bool first;
+
+    rsq_mutex_lock(&db->mu);
+    first = db->closer == 0;
+    if (first)
+        db->closer = rsq_thread_self();
+    while (!first && !inside && !db->closed && db->closer != rsq_thread_self())
+        (void)rsq_cond_wait_until(&db->changed, &db->mu, RSQ_NO_DEADLINE);
+    rsq_mutex_unlock(&db->mu);
+    return first;
+}
+
+static void wait_for_pins(rsq_db *db)
+{
+    rsq_mutex_lock(&db->mu);
+    while (atomic_load_explicit(&db->pins, memory_order_acquire) != RSQ_DB_CLOSING)
+        (void)rsq_cond_wait_until(&db->changed, &db->mu, RSQ_NO_DEADLINE);
+    rsq_mutex_unlock(&db->mu);
+}
+
+static bool called_in_own_transaction(rsq_db *db)
+{
+    bool inside;
+
+    /* Inside a transaction function its pin is out, so the core is there to ask. */
+    if (rsq_db_pin(db, NULL) != RSQ_OK)
+        return false;
+    inside = rsq_core_in_tx(db->core);
+    rsq_db_unpin(db);
+    return inside;
+}
+
+rsq_code rsq_close(rsq_db *db)
+{
+    if (!db)
+        return RSQ_OK;
+    if (called_in_own_transaction(db))
+        return RSQ_EMISUSE;
+    if (!start_closing(db))
+        return RSQ_OK;
+    atomic_fetch_or_explicit(&db->pins, RSQ_DB_CLOSING, memory_order_acq_rel);
+    rsq_core_stop(db->core);
+    wait_for_pins(db);
+    rsq_streams_stop(db->streams);
+    rsq_queue_finish(db->queue);
+    rsq_core_close(db->core);
+    db->core = NULL;
+    rsq_mutex_lock(&db->mu);
+    db->closed = true;
+    rsq_cond_broadcast(&db->changed);
+    rsq_mutex_unlock(&db->mu);
+    bury(db);
+    return RSQ_OK;
+}
+
+rsq_queue *rsq_queue_default(rsq_db *db)
+{
+    rsq_queue *q;
+
+    if (rsq_db_pin(db, NULL) != RSQ_OK)
+        return NULL;
+    q = db->queue;
+    rsq_db_unpin(db);
+    return q;
+}

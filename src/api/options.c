@@ -1,0 +1,23 @@
+#include "api/options.h"
+
+#include "base/error.h"
+
+rsq_code rsq_options_read(void *to, size_t size, const void *from, rsq_error *err)
+{
+    const unsigned char *bytes = from;
+    size_t given;
+
+    memset(to, 0, size);
+    if (!from)
+        return RSQ_OK;
+    memcpy(&given, from, sizeof given);
+    if (given < sizeof given)
+        return rsq_error_set(err, RSQ_EINVAL, "the options have no size");
+    for (size_t i = size; i < given; i++) {
+        if (bytes[i] != 0)
+            return rsq_error_set(err, RSQ_EINVAL,
+                                 "the options hold a setting that this version does not know");
+    }
+    memcpy(to, from, given < size ? given : size);
+    return RSQ_OK;
+}

@@ -1,0 +1,106 @@
+#include "base/names.h"
+
+#include <string.h>
+#include <strings.h>
+
+#include "base/alloc.h"
+
+/* A commit that touches more tables than this counts as "everything". */
+#define NAMES_MAX 4096
+
+void rsq_names_fini(rsq_names *n)
+{
+    rsq_names_clear(n);
+    rsq_free(n->names);
+    *n = (rsq_names){0};
+}
+
+void rsq_names_clear(rsq_names *n)
+{
+    for (size_t i = 0; i < n->count; i++)
+        rsq_free(n->names[i]);
+    n->count = 0;
+    n->all = false;
+}
+
+static bool reserve_one(rsq_names *n)
+{
+    size_t capacity = n->capacity ? 2 * n->capacity : 8;
+    char **grown;
+
+    if (n->count < n->capacity)
+        return true;
+    if (n->count >= NAMES_MAX)
+        return false;
+    grown = rsq_realloc(n->names, capacity * sizeof *grown);
+    if (!grown)
+        return false;
+    n->names = grown;
+    n->capacity = capacity;
+    return true;
+}
+
+/* Takes ownership of `name`; NULL stands for memory that ran out. */
+static void add_owned(rsq_names *n, char *name)
+{
+    if (!name || !reserve_one(n)) {
+        rsq_free(name);
+        n->all = true;
+        return;
+    }
+    n->names[n->count++] = name;
+}
+
+static bool is_name(const char *name, const char *schema, size_t schema_len, const char *table)
+{
+    return strncasecmp(name, schema, schema_len) == 0 && name[schema_len] == '.' &&
+           strcasecmp(name + schema_len + 1, table) == 0;
+}
+
+void rsq_names_add(rsq_names *n, const char *schema, const char *table)
+{
+    size_t schema_len = strlen(schema);
+    size_t table_len = strlen(table);
+    char *name;
+
+    for (size_t i = 0; i < n->count; i++) {
+        if (is_name(n->names[i], schema, schema_len, table))
+            return;
+    }
+    name = rsq_alloc(schema_len + table_len + 2);
+    if (name) {
+        memcpy(name, schema, schema_len);
+        name[schema_len] = '.';
+        memcpy(name + schema_len + 1, table, table_len + 1);
+    }
+    add_owned(n, name);
+}
+
+static bool contains(const rsq_names *n, const char *name)
+{
+    for (size_t i = 0; i < n->count; i++) {
+        if (strcasecmp(n->names[i], name) == 0)
+            return true;
+    }
+    return false;
+}
+
+void rsq_names_merge(rsq_names *n, const rsq_names *from)
+{
+    n->all = n->all || from->all;
+    for (size_t i = 0; i < from->count; i++) {
+        if (!contains(n, from->names[i]))
+            add_owned(n, rsq_copy_text(from->names[i], strlen(from->names[i])));
+    }
+}
+
+bool rsq_names_meet(const rsq_names *a, const rsq_names *b)
+{
+    if (a->all || b->all)
+        return !rsq_names_empty(a) && !rsq_names_empty(b);
+    for (size_t i = 0; i < a->count; i++) {
+        if (contains(b, a->names[i]))
+            return true;
+    }
+    return false;
+}

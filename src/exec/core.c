@@ -1,0 +1,186 @@
+#include "exec/core.h"
+
+#include <assert.h>
+
+#include "base/alloc.h"
+#include "base/error.h"
+
+static void free_config(rsq_conn_config *config)
+{
+    for (size_t i = 0; i < config->nattach; i++) {
+        rsq_free((char *)(uintptr_t)config->attach[i].name);
+        rsq_free((char *)(uintptr_t)config->attach[i].path);
+    }
+    rsq_free(config->attach);
+    rsq_free(config->path);
+}
+
+static bool copy_attachments(rsq_conn_config *config, const rsq_open_options *opts)
+{
+    config->attach = rsq_alloc_zero(opts->nattach * sizeof *config->attach);
+    if (!config->attach)
+        return false;
+    config->nattach = opts->nattach;
+    for (size_t i = 0; i < opts->nattach; i++) {
+        rsq_attach *to = &config->attach[i];
+
+        to->name = rsq_copy_text(opts->attach[i].name, strlen(opts->attach[i].name));
+        to->path = rsq_copy_text(opts->attach[i].path, strlen(opts->attach[i].path));
+        if (!to->name || !to->path)
+            return false;
+    }
+    return true;
+}
+
+/* A path is a file name here, never a URI, whatever SQLite was built to think of "file:". */
+static char *copy_path(const char *path)
+{
+    bool looks_like_uri = strncmp(path, "file:", 5) == 0;
+    size_t len = strlen(path);
+    char *copy = rsq_alloc(len + 3);
+
+    if (!copy)
+        return NULL;
+    memcpy(copy, "./", 2);
+    memcpy(copy + (looks_like_uri ? 2 : 0), path, len + 1);
+    return copy;
+}
+
+static bool init_config(rsq_core *core, const char *path, const rsq_open_options *opts)
+{
+    rsq_conn_config *config = &core->config;
+
+    config->seq = &core->seq;
+    config->flags = opts->flags;
+    config->busy_timeout_ms = opts->busy_timeout_ms;
+    config->synchronous = opts->synchronous;
+    config->page_size = opts->page_size;
+    config->mmap_bytes = opts->mmap_bytes;
+    config->cache_bytes = opts->cache_bytes;
+    config->path = copy_path(path);
+    return config->path && copy_attachments(config, opts);
+}
+
+/* The first connection says whether the file is a database at all. */
+static rsq_code open_first(rsq_core *core, rsq_commit_sink sink, rsq_error *err)
+{
+    rsq_conn_role role = core->single ? RSQ_CONN_ONLY : RSQ_CONN_WRITER;
+    rsq_reader *reader;
+    rsq_conn *conn;
+    rsq_code code = RSQ_OK;
+
+    /* What is attached is looked at before the main file is made: a refused open leaves no file behind. */
+    for (size_t i = 0; code == RSQ_OK && i < core->config.nattach; i++)
+        code = rsq_conn_probe(&core->config, &core->config.attach[i], err);
+    if (code != RSQ_OK)
+        return code;
+    if (core->writable) {
+        code = rsq_conn_open(&core->config, role, &conn, err);
+        if (code == RSQ_OK)
+            rsq_writer_init(&core->writer, &core->config, conn, core->single ? NULL : &core->readers, sink);
+        return code;
+    }
+    code = rsq_readers_acquire(&core->readers, "open", 4, RSQ_NO_TIMEOUT, &reader, err);
+    if (code == RSQ_OK)
+        rsq_readers_release(&core->readers, reader);
+    return code;
+}
+
+rsq_code rsq_core_open(const char *path, const rsq_open_options *opts, rsq_commit_sink sink, rsq_core **out,
+                       rsq_error *err)
+{
+    rsq_core *core = rsq_alloc_zero(sizeof *core);
+    unsigned streams = opts->readers > 1 ? opts->readers - 1 : 1;
+    rsq_code code;
+
+    if (!core || !init_config(core, path, opts)) {
+        if (core)
+            free_config(&core->config);
+        rsq_free(core);
+        return rsq_error_set(err, RSQ_ENOMEM, "out of memory");
+    }
+    core->lease_timeout_ms = opts->lease_timeout_ms;
+    core->single = path[0] == '\0' || strcmp(path, ":memory:") == 0;
+    core->writable = !(opts->flags & RSQ_OPEN_READONLY);
+    atomic_init(&core->seq.newest, 0);
+    if (!core->single)
+        rsq_readers_init(&core->readers, &core->config, opts->readers);
+    code = open_first(core, sink, err);
+    if (code != RSQ_OK) {
+        if (!core->single) {
+            rsq_readers_stop(&core->readers);
+            rsq_readers_fini(&core->readers);
+        }
+        free_config(&core->config);
+        rsq_free(core);
+        return code;
+    }
+    /* Work for live queries leaves one reader to callers, if there is more than one. */
+    rsq_workers_init(&core->workers, core->single ? 1 : streams);
+    *out = core;
+    return RSQ_OK;
+}
+
+void rsq_core_stop(rsq_core *core)
+{
+    if (!core->single)
+        rsq_readers_stop(&core->readers);
+    if (core->writable)
+        rsq_writer_stop(&core->writer);
+}
+
+void rsq_core_close(rsq_core *core)
+{
+    rsq_workers_fini(&core->workers);
+    if (!core->single)
+        rsq_readers_fini(&core->readers);
+    /* Last: when the last connection closes, SQLite copies the log into the database, for which it must
+     * write. */
+    if (core->writable)
+        rsq_writer_fini(&core->writer);
+    free_config(&core->config);
+    rsq_free(core);
+}
+
+bool rsq_core_in_tx(const rsq_core *core)
+{
+    return core->writable && rsq_writer_is_mine(&core->writer);
+}
+
+static rsq_code acquire(rsq_core *core, const rsq_request *rq, uint32_t timeout_ms, rsq_lease *out,
+                        rsq_error *err)
+{
+    rsq_code code;
+
+    if (core->single) {
+        code = rsq_writer_acquire(&core->writer, rq->sql, rq->sql_len, timeout_ms, err);
+        if (code == RSQ_OK)
+            *out = (rsq_lease){.conn = core->writer.conn};
+        return code;
+    }
+    code = rsq_readers_acquire(&core->readers, rq->sql, rq->sql_len, timeout_ms, &out->reader, err);
+    if (code == RSQ_OK)
+        out->conn = out->reader->conn;
+    return code;
+}
+
+rsq_code rsq_core_lease(rsq_core *core, const rsq_request *rq, uint32_t timeout_ms, rsq_lease *out,
+                        rsq_error *err)
+{
+    rsq_code code = acquire(core, rq, timeout_ms, out, err);
+
+    if (code != RSQ_OK)
+        return code;
+    code = rsq_conn_snapshot_open(out->conn, err);
+    if (code != RSQ_OK)
+        rsq_core_release(core, out);
+    return code;
+}
+
+void rsq_core_release(rsq_core *core, const rsq_lease *lease)
+{
+    if (lease->reader)
+        rsq_readers_release(&core->readers, lease->reader);
+    else
+        rsq_writer_release(&core->writer);
+}

@@ -1,0 +1,65 @@
+/*
+ * The core of an open database: its connections and threads, and the routing of
+ * calls to them. Handles, argument checks and live queries lie above it.
+ */
+#ifndef RSQ_EXEC_CORE_H
+#define RSQ_EXEC_CORE_H
+
+#include "exec/readers.h"
+#include "exec/workers.h"
+#include "exec/writer.h"
+
+typedef struct rsq_core {
+    /* Immutable after rsq_core_open(). */
+    rsq_conn_config config; /* owned copies of path and attachments */
+    uint32_t lease_timeout_ms;
+    bool single;   /* one connection serves reads and writes: the writer's */
+    bool writable; /* there is a writer */
+
+    /* Guarded by themselves. */
+    rsq_seq seq;
+    rsq_readers readers; /* unless `single` */
+    rsq_writer writer;   /* if `writable` */
+    rsq_workers workers;
+} rsq_core;
+
+/* `opts` is checked and complete: every default filled in. `sink` is borrowed until the close. */
+rsq_code rsq_core_open(const char *path, const rsq_open_options *opts, rsq_commit_sink sink, rsq_core **out,
+                       rsq_error *err);
+
+/* Refuse new work and send away who waits; does not wait itself. */
+void rsq_core_stop(rsq_core *core);
+
+/* End threads, close connections, free. After stop, with no call inside. */
+void rsq_core_close(rsq_core *core);
+
+/* Does a transaction function of the calling thread run? */
+bool rsq_core_in_tx(const rsq_core *core);
+
+/* How long a call waits for its connection: its own limit, or the database's. */
+static inline uint32_t rsq_core_timeout(const rsq_core *core, uint32_t timeout_ms)
+{
+    return timeout_ms ? timeout_ms : core->lease_timeout_ms;
+}
+
+/* A leased connection to read on. */
+typedef struct rsq_lease {
+    rsq_conn *conn;     /* borrowed until the release */
+    rsq_reader *reader; /* NULL: it is the writer's */
+} rsq_lease;
+
+/* Lease a connection with a fresh snapshot; `timeout_ms` may be RSQ_NO_TIMEOUT. */
+rsq_code rsq_core_lease(rsq_core *core, const rsq_request *rq, uint32_t timeout_ms, rsq_lease *out,
+                        rsq_error *err);
+void rsq_core_release(rsq_core *core, const rsq_lease *lease);
+
+/* dispatch.c: one call each; `timeout_ms` 0 is the database's. */
+rsq_code rsq_core_select(rsq_core *core, const rsq_request *rq, rsq_shape shape, uint32_t timeout_ms,
+                         rsq_result **out, rsq_error *err);
+rsq_code rsq_core_execute(rsq_core *core, const rsq_request *rq, uint32_t timeout_ms, rsq_result **out,
+                          rsq_error *err);
+rsq_code rsq_core_execute_batch(rsq_core *core, const rsq_request *rq, size_t rows, uint32_t timeout_ms,
+                                rsq_result **out, rsq_error *err);
+rsq_code rsq_core_transaction(rsq_core *core, rsq_tx_fn fn, void *ctx, uint32_t timeout_ms, rsq_error *err);
+
+#endif

@@ -1,0 +1,237 @@
+#include "exec/queue.h"
+
+#include <assert.h>
+
+#include "base/alloc.h"
+#include "base/error.h"
+#include "plat/wakeup.h"
+
+rsq_queue *rsq_queue_make(void)
+{
+    rsq_queue *q = rsq_alloc_zero(sizeof *q);
+
+    if (!q)
+        return NULL;
+    atomic_init(&q->refs, 1);
+    rsq_mutex_init(&q->mu);
+    rsq_cond_init(&q->changed);
+    q->fd = -1;
+    return q;
+}
+
+rsq_queue *rsq_queue_ref(rsq_queue *q)
+{
+    atomic_fetch_add_explicit(&q->refs, 1, memory_order_relaxed);
+    return q;
+}
+
+void rsq_queue_unref(rsq_queue *q)
+{
+    if (!q || atomic_fetch_sub_explicit(&q->refs, 1, memory_order_acq_rel) != 1)
+        return;
+    assert(!q->first);
+    rsq_wakeup_close(q->fd);
+    rsq_cond_fini(&q->changed);
+    rsq_mutex_fini(&q->mu);
+    rsq_free(q);
+}
+
+bool rsq_queue_post(rsq_queue *q, rsq_queue_node *node, bool *closed)
+{
+    bool posted = false;
+
+    rsq_mutex_lock(&q->mu);
+    *closed = q->closed;
+    if (!q->closed && !node->linked) {
+        posted = true;
+        node->linked = true;
+        node->next = NULL;
+        if (q->last)
+            q->last->next = node;
+        else
+            q->first = node;
+        q->last = node;
+        q->count++;
+        /* The descriptor is a level: only the step from empty to not empty is a system call. */
+        if (q->count == 1 && q->fd >= 0)
+            rsq_wakeup_set(q->fd);
+        if (q->sleepers > 0)
+            rsq_cond_broadcast(&q->changed);
+    }
+    rsq_mutex_unlock(&q->mu);
+    return posted;
+}
+
+static rsq_queue_node *take_locked(rsq_queue *q)
+{
+    rsq_queue_node *node = q->first;
+
+    if (!node)
+        return NULL;
+    q->first = node->next;
+    if (!q->first)
+        q->last = NULL;
+    node->linked = false;
+    q->count--;
+    if (q->count == 0 && q->fd >= 0)
+        rsq_wakeup_clear(q->fd);
+    return node;
+}
+
+static void enter_locked(rsq_queue *q)
+{
+    assert(!q->dispatching || q->dispatching == rsq_thread_self());
+    q->dispatching = rsq_thread_self();
+    q->depth++;
+}
+
+static void leave_locked(rsq_queue *q)
+{
+    if (--q->depth > 0)
+        return;
+    q->dispatching = 0;
+    rsq_cond_broadcast(&q->changed);
+}
+
+static bool run_first_locked(rsq_queue *q, bool deliver)
+{
+    rsq_queue_node *node = take_locked(q);
+
+    if (!node)
+        return false;
+    rsq_mutex_unlock(&q->mu);
+    node->run(node, deliver);
+    rsq_mutex_lock(&q->mu);
+    return true;
+}
+
+static bool is_elsewhere_locked(const rsq_queue *q)
+{
+    return q->dispatching && q->dispatching != rsq_thread_self();
+}
+
+rsq_code rsq_queue_dispatch(rsq_queue *q, size_t max, size_t *dispatched)
+{
+    size_t done = 0;
+
+    if (!q)
+        return RSQ_EINVAL;
+    /* A callback may free nothing that is used here: the queue itself is kept. */
+    rsq_queue_ref(q);
+    rsq_mutex_lock(&q->mu);
+    if (is_elsewhere_locked(q)) {
+        rsq_mutex_unlock(&q->mu);
+        rsq_queue_unref(q);
+        return RSQ_EMISUSE;
+    }
+    enter_locked(q);
+    /* What callbacks add waits for the next call, so that this one ends. */
+    if (max == 0 || max > q->count)
+        max = q->count;
+    while (done < max && run_first_locked(q, true))
+        done++;
+    leave_locked(q);
+    rsq_mutex_unlock(&q->mu);
+    rsq_queue_unref(q);
+    if (dispatched)
+        *dispatched = done;
+    return RSQ_OK;
+}
+
+bool rsq_queue_is_mine(rsq_queue *q)
+{
+    bool mine;
+
+    rsq_mutex_lock(&q->mu);
+    mine = q->dispatching == rsq_thread_self();
+    rsq_mutex_unlock(&q->mu);
+    return mine;
+}
+
+void rsq_queue_finish(rsq_queue *q)
+{
+    rsq_mutex_lock(&q->mu);
+    for (;;) {
+        if (is_elsewhere_locked(q)) {
+            q->sleepers++;
+            (void)rsq_cond_wait_until(&q->changed, &q->mu, RSQ_NO_DEADLINE);
+            q->sleepers--;
+            continue;
+        }
+        if (!q->first)
+            break;
+        enter_locked(q);
+        (void)run_first_locked(q, true);
+        leave_locked(q);
+    }
+    q->closed = true;
+    rsq_wakeup_close(q->fd);
+    q->fd = -1;
+    rsq_cond_broadcast(&q->changed);
+    rsq_mutex_unlock(&q->mu);
+}
+
+rsq_code rsq_queue_wait(rsq_queue *q, uint32_t timeout_ms)
+{
+    int64_t deadline = timeout_ms == UINT32_MAX ? RSQ_NO_DEADLINE : rsq_deadline_ns(timeout_ms);
+    bool in_time = true;
+    rsq_code code;
+
+    if (!q)
+        return RSQ_EINVAL;
+    rsq_mutex_lock(&q->mu);
+    if (q->dispatching == rsq_thread_self()) {
+        rsq_mutex_unlock(&q->mu);
+        return RSQ_EMISUSE;
+    }
+    while (!q->first && !q->closed && in_time) {
+        q->sleepers++;
+        in_time = rsq_cond_wait_until(&q->changed, &q->mu, deadline);
+        q->sleepers--;
+    }
+    code = q->first ? RSQ_OK : q->closed ? RSQ_ECLOSED : RSQ_ETIMEOUT;
+    rsq_mutex_unlock(&q->mu);
+    return code;
+}
+
+int rsq_queue_fd(rsq_queue *q)
+{
+    int fd;
+
+    if (!q)
+        return -1;
+    rsq_mutex_lock(&q->mu);
+    if (q->fd < 0 && !q->closed) {
+        q->fd = rsq_wakeup_open();
+        if (q->fd >= 0 && q->count > 0)
+            rsq_wakeup_set(q->fd);
+    }
+    fd = q->fd;
+    rsq_mutex_unlock(&q->mu);
+    return fd;
+}
+
+rsq_code rsq_queue_new(rsq_queue **out, rsq_error *err)
+{
+    rsq_queue *q;
+
+    if (!out)
+        return rsq_error_set(err, RSQ_EINVAL, "out is NULL");
+    q = rsq_queue_make();
+    if (!q)
+        return rsq_error_set(err, RSQ_ENOMEM, "out of memory");
+    *out = q;
+    return RSQ_OK;
+}
+
+void rsq_queue_free(rsq_queue *q)
+{
+    if (!q)
+        return;
+    rsq_mutex_lock(&q->mu);
+    q->closed = true;
+    while (run_first_locked(q, false))
+        ;
+    rsq_mutex_unlock(&q->mu);
+    rsq_queue_unref(q);
+}

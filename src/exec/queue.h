@@ -1,0 +1,54 @@
+/*
+ * The inside of an rsq_queue: a list of nodes whose owners have something to
+ * deliver. What it is, the owner keeps; a node that is posted again while it
+ * waits stays where it is, so the list is bounded by the number of owners.
+ */
+#ifndef RSQ_EXEC_QUEUE_H
+#define RSQ_EXEC_QUEUE_H
+
+#include <stdatomic.h>
+
+#include "plat/thread.h"
+#include "resqlite.h"
+
+typedef struct rsq_queue_node {
+    /*
+     * Deliver, on the dispatching thread and with no lock held; with `deliver`
+     * false drop what waits. Called once for each successful post.
+     */
+    void (*run)(struct rsq_queue_node *node, bool deliver);
+
+    /* Any thread, under the queue's mutex. */
+    struct rsq_queue_node *next;
+    bool linked;
+} rsq_queue_node;
+
+struct rsq_queue {
+    _Atomic uint32_t refs; /* release on drop, acquire by the one that frees */
+
+    /* Any thread, under mu. */
+    rsq_mutex mu;
+    rsq_cond changed; /* not empty any more, closed, or a dispatch ended */
+    rsq_queue_node *first, *last;
+    size_t count;
+    unsigned sleepers;
+    int fd;                /* -1 until asked for */
+    uintptr_t dispatching; /* the thread that dispatches; 0: none */
+    unsigned depth;        /* of nested dispatches on it */
+    bool closed;           /* nothing is posted any more */
+};
+
+rsq_queue *rsq_queue_make(void); /* NULL: no memory */
+rsq_queue *rsq_queue_ref(rsq_queue *q);
+void rsq_queue_unref(rsq_queue *q);
+
+/* Put the node into the queue. False: it was there already, or the queue is closed; `*closed` tells. */
+bool rsq_queue_post(rsq_queue *q, rsq_queue_node *node, bool *closed);
+
+/* Does the calling thread dispatch it just now: are we inside one of its callbacks? */
+bool rsq_queue_is_mine(rsq_queue *q);
+
+/* Deliver all that waits, on this thread, wait for another thread's dispatch to end, and close. */
+void rsq_queue_finish(rsq_queue *q);
+
+#endif

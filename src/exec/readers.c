@@ -1,0 +1,219 @@
+#include "exec/readers.h"
+
+#include <assert.h>
+
+#include "base/error.h"
+
+/* The keeper looks twice in this time; an idle snapshot lives at most as long, and at least half of it. */
+#define KEEP_MS 100
+
+void rsq_readers_init(rsq_readers *rs, const rsq_conn_config *config, unsigned count)
+{
+    assert(count >= 1 && count <= RSQ_READERS_MAX);
+    *rs = (rsq_readers){.config = config, .count = count};
+    rs->keep = !(config->flags & RSQ_OPEN_NO_KEPT_SNAPSHOTS);
+    rsq_mutex_init(&rs->mu);
+    rsq_cond_init(&rs->keeper_wake);
+    for (unsigned i = count; i-- > 0;) {
+        rs->places[i].next = rs->empty;
+        rs->empty = &rs->places[i];
+    }
+}
+
+static rsq_reader *pop(rsq_reader **list)
+{
+    rsq_reader *r = *list;
+
+    if (r)
+        *list = r->next;
+    return r;
+}
+
+/* To whoever waits, else into its list. */
+static void give_back_locked(rsq_readers *rs, rsq_reader *r)
+{
+    rsq_reader **list = r->conn ? &rs->idle : &rs->empty;
+
+    if (rsq_line_grant_locked(&rs->waiting, r))
+        return;
+    r->next = *list;
+    *list = r;
+}
+
+static bool any_kept_locked(const rsq_readers *rs)
+{
+    for (const rsq_reader *r = rs->idle; r; r = r->next) {
+        if (r->kept)
+            return true;
+    }
+    return false;
+}
+
+/* Take one idle reader whose snapshot was kept for `ticks` ticks or more out of the list. */
+static rsq_reader *take_kept_locked(rsq_readers *rs, uint32_t ticks)
+{
+    for (rsq_reader **at = &rs->idle; *at; at = &(*at)->next) {
+        rsq_reader *r = *at;
+
+        if (r->kept && rs->tick - r->tick >= ticks) {
+            *at = r->next;
+            r->kept = false;
+            return r;
+        }
+    }
+    return NULL;
+}
+
+/* The mutex is not held while SQLite ends the transaction; the reader counts as leased meanwhile. */
+static void let_go_locked(rsq_readers *rs, uint32_t ticks)
+{
+    rsq_reader *r;
+
+    while ((r = take_kept_locked(rs, ticks)) != NULL) {
+        rsq_conn *dead = NULL;
+
+        rsq_mutex_unlock(&rs->mu);
+        if (!rsq_conn_snapshot_close(r->conn)) {
+            dead = r->conn;
+            r->conn = NULL;
+        }
+        rsq_conn_close(dead);
+        rsq_mutex_lock(&rs->mu);
+        rs->reopened += dead != NULL;
+        give_back_locked(rs, r);
+    }
+}
+
+static void *keeper_main(void *readers)
+{
+    rsq_readers *rs = readers;
+
+    rsq_mutex_lock(&rs->mu);
+    while (!rs->stopping) {
+        rs->keeper_asleep = !any_kept_locked(rs);
+        if (rs->keeper_asleep)
+            (void)rsq_cond_wait_until(&rs->keeper_wake, &rs->mu, RSQ_NO_DEADLINE);
+        else
+            (void)rsq_cond_wait_until(&rs->keeper_wake, &rs->mu, rsq_deadline_ns(KEEP_MS / 2));
+        rs->tick++;
+        let_go_locked(rs, 2);
+    }
+    rsq_mutex_unlock(&rs->mu);
+    return NULL;
+}
+
+/* A keeper that cannot be started means that snapshots are not kept. */
+static bool wake_keeper_locked(rsq_readers *rs)
+{
+    if (rs->keeper_started && rs->keeper_asleep) {
+        rs->keeper_asleep = false;
+        rsq_cond_signal(&rs->keeper_wake);
+    }
+    if (!rs->keeper_started && !rs->stopping)
+        rs->keeper_started = rsq_thread_start(&rs->keeper, keeper_main, rs) == 0;
+    return rs->keeper_started;
+}
+
+void rsq_readers_stop(rsq_readers *rs)
+{
+    rsq_mutex_lock(&rs->mu);
+    rs->stopping = true;
+    rsq_line_dismiss_locked(&rs->waiting);
+    rsq_cond_signal(&rs->keeper_wake);
+    rsq_mutex_unlock(&rs->mu);
+}
+
+void rsq_readers_fini(rsq_readers *rs)
+{
+    assert(rs->stopping);
+    if (rs->keeper_started)
+        rsq_thread_join(rs->keeper);
+    for (unsigned i = 0; i < rs->count; i++) {
+        assert(!rs->places[i].holder.sql);
+        rsq_conn_close(rs->places[i].conn);
+    }
+    rsq_cond_fini(&rs->keeper_wake);
+    rsq_mutex_fini(&rs->mu);
+}
+
+static rsq_code none_in_time_locked(const rsq_readers *rs, rsq_error *err)
+{
+    char holders[320] = "";
+
+    if (rs->stopping)
+        return rsq_error_set(err, RSQ_ECLOSED, "the database is closed");
+    for (unsigned i = 0; i < rs->count; i++)
+        rsq_holder_describe(&rs->places[i].holder, holders, sizeof holders);
+    return rsq_error_set(err, RSQ_ETIMEOUT, "no reader was free in time; held by %s", holders);
+}
+
+static rsq_code open_place(rsq_readers *rs, rsq_reader *r, rsq_error *err)
+{
+    rsq_code code = rsq_conn_open(rs->config, RSQ_CONN_READER, &r->conn, err);
+
+    if (code == RSQ_OK)
+        return RSQ_OK;
+    rsq_mutex_lock(&rs->mu);
+    rsq_holder_clear(&r->holder);
+    give_back_locked(rs, r);
+    rsq_mutex_unlock(&rs->mu);
+    return code;
+}
+
+rsq_code rsq_readers_acquire(rsq_readers *rs, const char *sql, size_t sql_len, uint32_t timeout_ms,
+                             rsq_reader **out, rsq_error *err)
+{
+    rsq_code code = RSQ_OK;
+    rsq_reader *r = NULL;
+
+    rsq_mutex_lock(&rs->mu);
+    if (!rs->stopping) {
+        r = pop(&rs->idle);
+        if (!r)
+            r = pop(&rs->empty);
+        if (!r)
+            r = rsq_line_wait_locked(&rs->waiting, &rs->mu, timeout_ms);
+    }
+    if (r) {
+        r->kept = false;
+        rsq_holder_set(&r->holder, sql, sql_len);
+    } else {
+        code = none_in_time_locked(rs, err);
+    }
+    rsq_mutex_unlock(&rs->mu);
+    if (code == RSQ_OK && !r->conn)
+        code = open_place(rs, r, err);
+    if (code == RSQ_OK)
+        *out = r;
+    return code;
+}
+
+void rsq_readers_release(rsq_readers *rs, rsq_reader *r)
+{
+    rsq_conn *dead = NULL;
+
+    assert(r->holder.sql);
+    if (rsq_conn_broken(r->conn) || (!rs->keep && !rsq_conn_snapshot_close(r->conn))) {
+        dead = r->conn;
+        r->conn = NULL;
+    }
+    rsq_conn_close(dead);
+
+    rsq_mutex_lock(&rs->mu);
+    rs->reopened += dead != NULL;
+    rsq_holder_clear(&r->holder);
+    if (r->conn && rs->keep && rsq_conn_in_transaction(r->conn)) {
+        r->kept = wake_keeper_locked(rs);
+        r->tick = rs->tick;
+        assert(r->kept || rs->stopping);
+    }
+    give_back_locked(rs, r);
+    rsq_mutex_unlock(&rs->mu);
+}
+
+void rsq_readers_let_go(rsq_readers *rs)
+{
+    rsq_mutex_lock(&rs->mu);
+    let_go_locked(rs, 0);
+    rsq_mutex_unlock(&rs->mu);
+}

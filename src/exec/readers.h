@@ -1,0 +1,82 @@
+/*
+ * The reader connections and their leases.
+ *
+ * Leased is the reader that came back last: its pages are warm and its snapshot
+ * is most likely still the newest. A connection is opened when it is first
+ * needed, and anew after an error left it in doubt. Callers that find none wait
+ * in line.
+ *
+ *               acquire                     release
+ *   EMPTY ──────(opens)──► LEASED ◄──acquire── IDLE
+ *     ▲                      │ │                 ▲
+ *     └──────(broken)────────┘ └────(healthy)────┘
+ *
+ * A released reader keeps its snapshot; a thread of the pool, the keeper, ends
+ * snapshots that lay idle for a while, since they hold back the log.
+ */
+#ifndef RSQ_EXEC_READERS_H
+#define RSQ_EXEC_READERS_H
+
+#include "exec/holder.h"
+#include "exec/line.h"
+#include "sql/conn.h"
+
+#define RSQ_READERS_MAX 64
+
+/* One place in the pool. */
+typedef struct rsq_reader {
+    /* The holder of the lease. */
+    rsq_conn *conn; /* owned by the pool; NULL: not open */
+
+    /* Any thread, under the pool's mutex. */
+    rsq_holder holder;
+    bool kept;               /* idle with an open snapshot */
+    uint32_t tick;           /* the pool's tick when it came back */
+    struct rsq_reader *next; /* in the list of idle or of empty places */
+} rsq_reader;
+
+typedef struct rsq_readers {
+    /* Immutable after rsq_readers_init(). */
+    const rsq_conn_config *config; /* borrowed; outlives the pool */
+    unsigned count;
+    bool keep; /* snapshots are kept */
+
+    /* Any thread, under mu. */
+    rsq_mutex mu;
+    rsq_reader places[RSQ_READERS_MAX];
+    rsq_reader *idle; /* most recently used first */
+    rsq_reader *empty;
+    rsq_line waiting;
+    bool stopping;
+    uint64_t reopened; /* connections replaced after an error */
+
+    /* The keeper's, under mu too. */
+    bool keeper_started;
+    bool keeper_asleep; /* waits without a limit: nothing is kept */
+    uint32_t tick;
+    rsq_cond keeper_wake;
+    rsq_thread keeper; /* immutable once started */
+} rsq_readers;
+
+/* `count` is 1 to RSQ_READERS_MAX. */
+void rsq_readers_init(rsq_readers *rs, const rsq_conn_config *config, unsigned count);
+
+/* Refuse new leases with RSQ_ECLOSED and send those that wait away; does not wait. */
+void rsq_readers_stop(rsq_readers *rs);
+
+/* Close all. After stop, with no lease out. */
+void rsq_readers_fini(rsq_readers *rs);
+
+/*
+ * Lease a reader; rsq_readers_release() gives it back. `sql` names the holder
+ * in others' time-outs and is borrowed until the release.
+ * RSQ_OK, RSQ_ETIMEOUT, RSQ_ECLOSED, or why a connection could not be opened.
+ */
+rsq_code rsq_readers_acquire(rsq_readers *rs, const char *sql, size_t sql_len, uint32_t timeout_ms,
+                             rsq_reader **out, rsq_error *err);
+void rsq_readers_release(rsq_readers *rs, rsq_reader *r);
+
+/* End the snapshots of all idle readers now. */
+void rsq_readers_let_go(rsq_readers *rs);
+
+#endif

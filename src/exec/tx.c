@@ -1,0 +1,161 @@
+/*
+ * Transactions: the function runs on its caller's thread, beside the writer's
+ * connection, so a statement inside costs no hand-over.
+ */
+#include "exec/tx.h"
+
+#include "base/error.h"
+
+static rsq_conn *conn_of(const rsq_tx *tx)
+{
+    return tx->core->writer.conn;
+}
+
+rsq_code rsq_tx_check(rsq_tx *tx, rsq_error *err)
+{
+    if (tx->thread != rsq_thread_self())
+        return rsq_error_set(err, RSQ_EMISUSE, "the transaction belongs to another thread");
+    if (!rsq_conn_in_transaction(conn_of(tx)))
+        return rsq_error_set(err, RSQ_EMISUSE, "SQLite has rolled the transaction back");
+    return RSQ_OK;
+}
+
+rsq_code rsq_tx_note(rsq_tx *tx, rsq_code code, const rsq_error *why)
+{
+    /* That the transaction is gone is told by each call; what ended it was told once. */
+    if (code != RSQ_OK && code != RSQ_EMISUSE)
+        tx->last = *why;
+    return code;
+}
+
+/* What the function returned, with the detail of the call that returned the same to it. */
+static rsq_code fn_failed(const rsq_tx *tx, rsq_code code, rsq_error *err)
+{
+    if (tx->last.code == (int32_t)code) {
+        if (err)
+            *err = tx->last;
+        return code;
+    }
+    return rsq_error_set(err, code, "the transaction function returned %s", rsq_code_name(code));
+}
+
+static rsq_code lost(const rsq_tx *tx, rsq_error *err)
+{
+    const char *why = tx->last.code ? tx->last.message : "an error inside it";
+    rsq_code code = rsq_error_set(err, RSQ_ESQL, "SQLite rolled the transaction back: %s", why);
+
+    if (err)
+        err->sqlite_code = tx->last.sqlite_code;
+    return code;
+}
+
+static rsq_code run_level(rsq_tx *tx, rsq_tx_fn fn, void *ctx)
+{
+    rsq_writer *w = &tx->core->writer;
+    rsq_code code;
+
+    w->tx = tx;
+    code = fn(tx, ctx);
+    w->tx = tx->outer;
+    return code;
+}
+
+rsq_code rsq_tx_nested(rsq_tx *outer, rsq_tx_fn fn, void *ctx, rsq_error *err)
+{
+    rsq_tx tx = {.core = outer->core, .outer = outer, .depth = outer->depth + 1, .thread = outer->thread};
+    rsq_code code = rsq_conn_savepoint(conn_of(&tx), tx.depth, err);
+
+    if (code != RSQ_OK)
+        return code;
+    code = run_level(&tx, fn, ctx);
+    if (code != RSQ_OK) {
+        rsq_conn_rollback_to(conn_of(&tx), tx.depth);
+        return fn_failed(&tx, code, err);
+    }
+    if (!rsq_conn_in_transaction(conn_of(&tx)))
+        return lost(&tx, err);
+    return rsq_conn_release(conn_of(&tx), tx.depth, err);
+}
+
+static rsq_code run_transaction(rsq_core *core, rsq_tx_fn fn, void *ctx, rsq_error *err)
+{
+    rsq_tx tx = {.core = core, .thread = rsq_thread_self()};
+    rsq_conn *conn = core->writer.conn;
+    rsq_code code = rsq_conn_begin(conn, err);
+
+    if (code != RSQ_OK)
+        return code;
+    atomic_store_explicit(&core->writer.tx_thread, tx.thread, memory_order_relaxed);
+    code = run_level(&tx, fn, ctx);
+    atomic_store_explicit(&core->writer.tx_thread, 0, memory_order_relaxed);
+    if (code != RSQ_OK) {
+        rsq_conn_rollback(conn);
+        return fn_failed(&tx, code, err);
+    }
+    if (!rsq_conn_in_transaction(conn)) {
+        rsq_conn_rollback(conn);
+        return lost(&tx, err);
+    }
+    return rsq_conn_commit(conn, err);
+}
+
+static rsq_code refuse_readonly(rsq_error *err)
+{
+    return rsq_error_set(err, RSQ_EREADONLY, "the database is open read-only");
+}
+
+rsq_code rsq_core_transaction(rsq_core *core, rsq_tx_fn fn, void *ctx, uint32_t timeout_ms, rsq_error *err)
+{
+    static const char name[] = "a transaction";
+    rsq_code code;
+
+    if (!core->writable)
+        return refuse_readonly(err);
+    if (rsq_core_in_tx(core)) {
+        code = rsq_tx_check(core->writer.tx, err);
+        return code == RSQ_OK ? rsq_tx_nested(core->writer.tx, fn, ctx, err) : code;
+    }
+    code = rsq_writer_acquire(&core->writer, name, sizeof name - 1, rsq_core_timeout(core, timeout_ms), err);
+    if (code != RSQ_OK)
+        return code;
+    code = run_transaction(core, fn, ctx, err);
+    rsq_writer_release(&core->writer);
+    return code;
+}
+
+rsq_code rsq_tx_run_select(rsq_tx *tx, const rsq_request *rq, rsq_shape shape, rsq_result **out,
+                           rsq_error *err)
+{
+    rsq_error why;
+    rsq_code code = rsq_tx_check(tx, &why);
+
+    if (code == RSQ_OK)
+        code = rsq_conn_select(conn_of(tx), rq, shape, out, &why);
+    if (code != RSQ_OK && err)
+        *err = why;
+    return rsq_tx_note(tx, code, &why);
+}
+
+rsq_code rsq_tx_run_execute(rsq_tx *tx, const rsq_request *rq, rsq_result **out, rsq_error *err)
+{
+    rsq_error why;
+    rsq_code code = rsq_tx_check(tx, &why);
+
+    if (code == RSQ_OK)
+        code = rsq_conn_execute(conn_of(tx), rq, out, &why);
+    if (code != RSQ_OK && err)
+        *err = why;
+    return rsq_tx_note(tx, code, &why);
+}
+
+rsq_code rsq_tx_run_batch(rsq_tx *tx, const rsq_request *rq, size_t rows, rsq_result **out, rsq_error *err)
+{
+    rsq_error why;
+    rsq_code code = rsq_tx_check(tx, &why);
+
+    if (code == RSQ_OK)
+        code = rsq_conn_execute_batch(conn_of(tx), rq, rows, out, &why);
+    if (code != RSQ_OK && err)
+        *err = why;
+    return rsq_tx_note(tx, code, &why);
+}

@@ -1,0 +1,96 @@
+#include "exec/workers.h"
+
+#include <assert.h>
+
+#include "base/error.h"
+
+void rsq_workers_init(rsq_workers *ws, unsigned max)
+{
+    assert(max >= 1 && max <= RSQ_WORKERS_MAX);
+    *ws = (rsq_workers){.max = max};
+    rsq_mutex_init(&ws->mu);
+    rsq_cond_init(&ws->work);
+}
+
+static rsq_job *take_locked(rsq_workers *ws)
+{
+    rsq_job *job = ws->first;
+
+    if (!job)
+        return NULL;
+    ws->first = job->next;
+    if (!ws->first)
+        ws->last = NULL;
+    return job;
+}
+
+static void *worker_main(void *workers)
+{
+    rsq_workers *ws = workers;
+    rsq_job *job;
+
+    rsq_mutex_lock(&ws->mu);
+    for (;;) {
+        job = take_locked(ws);
+        if (job) {
+            rsq_mutex_unlock(&ws->mu);
+            job->run(job);
+            rsq_mutex_lock(&ws->mu);
+        } else if (ws->stopping) {
+            break;
+        } else {
+            ws->idle++;
+            (void)rsq_cond_wait_until(&ws->work, &ws->mu, RSQ_NO_DEADLINE);
+            ws->idle--;
+        }
+    }
+    rsq_mutex_unlock(&ws->mu);
+    return NULL;
+}
+
+static bool start_one_locked(rsq_workers *ws)
+{
+    if (rsq_thread_start(&ws->threads[ws->started], worker_main, ws) != 0)
+        return false;
+    ws->started++;
+    return true;
+}
+
+rsq_code rsq_workers_ensure(rsq_workers *ws, rsq_error *err)
+{
+    bool have;
+
+    rsq_mutex_lock(&ws->mu);
+    have = ws->started > 0 || start_one_locked(ws);
+    rsq_mutex_unlock(&ws->mu);
+    return have ? RSQ_OK : rsq_error_set(err, RSQ_ENOMEM, "cannot start a thread");
+}
+
+void rsq_workers_submit(rsq_workers *ws, rsq_job *job)
+{
+    rsq_mutex_lock(&ws->mu);
+    assert(ws->started > 0);
+    job->next = NULL;
+    if (ws->last)
+        ws->last->next = job;
+    else
+        ws->first = job;
+    ws->last = job;
+    if (ws->idle > 0)
+        rsq_cond_signal(&ws->work);
+    else if (ws->started < ws->max)
+        (void)start_one_locked(ws); /* if it cannot be, the threads there are take the job */
+    rsq_mutex_unlock(&ws->mu);
+}
+
+void rsq_workers_fini(rsq_workers *ws)
+{
+    rsq_mutex_lock(&ws->mu);
+    ws->stopping = true;
+    rsq_cond_broadcast(&ws->work);
+    rsq_mutex_unlock(&ws->mu);
+    for (unsigned i = 0; i < ws->started; i++)
+        rsq_thread_join(ws->threads[i]);
+    rsq_cond_fini(&ws->work);
+    rsq_mutex_fini(&ws->mu);
+}

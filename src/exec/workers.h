@@ -1,0 +1,45 @@
+/*
+ * Worker threads and the line of jobs they take from, first in first out.
+ *
+ * A job is a struct of its owner's, linked here while it waits: submitting
+ * allocates nothing and cannot fail. A thread is started when a job finds none
+ * idle, up to a limit; the first is started by rsq_workers_ensure(), which can fail.
+ */
+#ifndef RSQ_EXEC_WORKERS_H
+#define RSQ_EXEC_WORKERS_H
+
+#include "plat/thread.h"
+#include "resqlite.h"
+
+#define RSQ_WORKERS_MAX 64
+
+typedef struct rsq_job {
+    void (*run)(struct rsq_job *job); /* on a worker thread, exactly once per submit */
+    struct rsq_job *next;             /* the line's */
+} rsq_job;
+
+typedef struct rsq_workers {
+    /* Any thread, under mu. */
+    rsq_mutex mu;
+    rsq_cond work;
+    rsq_job *first, *last;
+    unsigned idle;
+    unsigned started;
+    bool stopping;
+
+    unsigned max;                        /* immutable */
+    rsq_thread threads[RSQ_WORKERS_MAX]; /* written under mu while starting; joined after stop */
+} rsq_workers;
+
+void rsq_workers_init(rsq_workers *ws, unsigned max);
+
+/* Have at least one thread. RSQ_OK or RSQ_ENOMEM. */
+rsq_code rsq_workers_ensure(rsq_workers *ws, rsq_error *err);
+
+/* After rsq_workers_ensure(). The job is transferred until it runs. */
+void rsq_workers_submit(rsq_workers *ws, rsq_job *job);
+
+/* Run what waits, end the threads and wait for them. */
+void rsq_workers_fini(rsq_workers *ws);
+
+#endif

@@ -1,0 +1,99 @@
+#include "exec/writer.h"
+
+#include <assert.h>
+
+#include "base/error.h"
+
+void rsq_writer_init(rsq_writer *w, const rsq_conn_config *config, rsq_conn *conn, rsq_readers *readers,
+                     rsq_commit_sink sink)
+{
+    *w = (rsq_writer){.config = config, .sink = sink, .readers = readers, .conn = conn};
+    rsq_mutex_init(&w->mu);
+    atomic_init(&w->tx_thread, 0);
+}
+
+void rsq_writer_stop(rsq_writer *w)
+{
+    rsq_mutex_lock(&w->mu);
+    w->stopping = true;
+    rsq_line_dismiss_locked(&w->waiting);
+    rsq_mutex_unlock(&w->mu);
+}
+
+void rsq_writer_fini(rsq_writer *w)
+{
+    assert(!w->held);
+    rsq_conn_close(w->conn);
+    rsq_mutex_fini(&w->mu);
+}
+
+static rsq_code not_in_time_locked(const rsq_writer *w, rsq_error *err)
+{
+    char holder[160] = "";
+
+    if (w->stopping)
+        return rsq_error_set(err, RSQ_ECLOSED, "the database is closed");
+    rsq_holder_describe(&w->holder, holder, sizeof holder);
+    return rsq_error_set(err, RSQ_ETIMEOUT, "the writer was not free in time; held by %s", holder);
+}
+
+rsq_code rsq_writer_acquire(rsq_writer *w, const char *sql, size_t sql_len, uint32_t timeout_ms,
+                            rsq_error *err)
+{
+    rsq_code code = RSQ_OK;
+    bool mine = false;
+
+    rsq_mutex_lock(&w->mu);
+    if (!w->stopping && !w->held)
+        mine = w->held = true;
+    else if (!w->stopping)
+        mine = rsq_line_wait_locked(&w->waiting, &w->mu, timeout_ms) != NULL;
+    if (mine)
+        rsq_holder_set(&w->holder, sql, sql_len);
+    else
+        code = not_in_time_locked(w, err);
+    rsq_mutex_unlock(&w->mu);
+    return code;
+}
+
+static void publish(rsq_writer *w)
+{
+    rsq_changes changes;
+
+    if (!rsq_conn_take_changes(w->conn, &changes))
+        return;
+    w->sink.fn(w->sink.ctx, &changes);
+    rsq_names_fini(&changes.tables);
+    if (w->readers && rsq_conn_wants_checkpoint(w->conn)) {
+        rsq_readers_let_go(w->readers);
+        rsq_conn_checkpoint_passive(w->conn);
+    }
+}
+
+/* A database in memory lives in its connection, which stays whatever happened to it. */
+static void replace_broken(rsq_writer *w)
+{
+    rsq_changes unknown = {.tables.all = true};
+    rsq_conn *fresh;
+
+    if (!w->readers || rsq_conn_open(w->config, RSQ_CONN_WRITER, &fresh, NULL) != RSQ_OK)
+        return; /* the next turn tries again */
+    rsq_conn_close(w->conn);
+    w->conn = fresh;
+    /* Whether the failed commit happened is not known. */
+    unknown.commit_seq = atomic_load_explicit(&w->config->seq->newest, memory_order_relaxed);
+    w->sink.fn(w->sink.ctx, &unknown);
+}
+
+void rsq_writer_release(rsq_writer *w)
+{
+    publish(w);
+    if (rsq_conn_broken(w->conn))
+        replace_broken(w);
+    rsq_mutex_lock(&w->mu);
+    assert(w->held);
+    rsq_holder_clear(&w->holder);
+    /* Handed from holder to holder: `held` stays true when somebody waits. */
+    w->held = rsq_line_grant_locked(&w->waiting, w);
+    rsq_mutex_unlock(&w->mu);
+}

@@ -1,0 +1,41 @@
+#include "result/columns.h"
+
+#include <string.h>
+
+#include "base/alloc.h"
+
+rsq_columns *rsq_columns_new(const char *const *names, uint32_t count)
+{
+    size_t bytes = sizeof(rsq_columns) + count * sizeof(char *);
+    size_t text = bytes;
+    rsq_columns *c;
+
+    for (uint32_t i = 0; i < count; i++)
+        bytes += (names[i] ? strlen(names[i]) : 0) + 1;
+    c = rsq_alloc(bytes);
+    if (!c)
+        return NULL;
+    atomic_init(&c->refs, 1);
+    c->count = count;
+    for (uint32_t i = 0; i < count; i++) {
+        const char *name = names[i] ? names[i] : "";
+        size_t size = strlen(name) + 1;
+
+        memcpy((char *)c + text, name, size);
+        c->names[i] = (char *)c + text;
+        text += size;
+    }
+    return c;
+}
+
+rsq_columns *rsq_columns_ref(rsq_columns *c)
+{
+    atomic_fetch_add_explicit(&c->refs, 1, memory_order_relaxed);
+    return c;
+}
+
+void rsq_columns_unref(rsq_columns *c)
+{
+    if (c && atomic_fetch_sub_explicit(&c->refs, 1, memory_order_acq_rel) == 1)
+        rsq_free(c);
+}

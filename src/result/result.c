@@ -1,0 +1,141 @@
+#include "result/result.h"
+
+#include <assert.h>
+
+#include "base/alloc.h"
+
+rsq_result *rsq_result_new(size_t extra)
+{
+    rsq_result *r = rsq_alloc(sizeof *r + extra);
+
+    if (!r)
+        return NULL;
+    memset(r, 0, sizeof *r);
+    atomic_init(&r->refs, 1);
+    return r;
+}
+
+rsq_result *rsq_result_ref(rsq_result *r)
+{
+    atomic_fetch_add_explicit(&r->refs, 1, memory_order_relaxed);
+    return r;
+}
+
+void rsq_result_unref(rsq_result *r)
+{
+    if (!r || atomic_fetch_sub_explicit(&r->refs, 1, memory_order_acq_rel) != 1)
+        return;
+    rsq_columns_unref(r->columns);
+    rsq_block_free_all(r->blocks);
+    rsq_names_fini(&r->changed_tables);
+    rsq_free(r);
+}
+
+const rsq_value *rsq_result_cells(const rsq_result *r, size_t *rows, size_t *columns)
+{
+    if (rows)
+        *rows = r->head.rows;
+    if (columns)
+        *columns = r->head.columns;
+    return r->head.cells;
+}
+
+size_t rsq_result_rows(const rsq_result *r)
+{
+    return r->head.rows;
+}
+
+size_t rsq_result_columns(const rsq_result *r)
+{
+    return r->head.columns;
+}
+
+const char *rsq_result_column_name(const rsq_result *r, size_t column)
+{
+    return r->columns && column < r->columns->count ? r->columns->names[column] : NULL;
+}
+
+ptrdiff_t rsq_result_column_index(const rsq_result *r, const char *name)
+{
+    if (!r->columns || !name)
+        return -1;
+    for (uint32_t i = r->columns->count; i-- > 0;) {
+        if (strcmp(r->columns->names[i], name) == 0)
+            return (ptrdiff_t)i;
+    }
+    return -1;
+}
+
+const char *rsq_result_json(const rsq_result *r, size_t *len)
+{
+    if (len && r->json)
+        *len = r->json_len;
+    return r->json;
+}
+
+uint64_t rsq_result_commit_seq(const rsq_result *r)
+{
+    return r->commit_seq;
+}
+
+int64_t rsq_result_changes(const rsq_result *r)
+{
+    return r->changes;
+}
+
+int64_t rsq_result_last_insert_rowid(const rsq_result *r)
+{
+    return r->last_insert_rowid;
+}
+
+const char *const *rsq_result_changed_tables(const rsq_result *r, size_t *count)
+{
+    *count = r->changed_tables.count;
+    return (const char *const *)r->changed_tables.names;
+}
+
+static bool same_columns(const rsq_columns *a, const rsq_columns *b)
+{
+    if (a == b)
+        return true;
+    if (!a || !b || a->count != b->count)
+        return false;
+    for (uint32_t i = 0; i < a->count; i++) {
+        if (strcmp(a->names[i], b->names[i]) != 0)
+            return false;
+    }
+    return true;
+}
+
+static bool same_cell(const rsq_value *a, const rsq_value *b)
+{
+    if (a->type != b->type || a->len != b->len)
+        return false;
+    if (a->type == RSQ_TEXT || a->type == RSQ_BLOB)
+        return memcmp(a->as.blob, b->as.blob, a->len) == 0;
+    /* Bits, not numbers: 0.0 and -0.0 differ, as their bytes do. */
+    return a->type == RSQ_NULL || a->as.i == b->as.i;
+}
+
+bool rsq_result_equal(const rsq_result *a, const rsq_result *b)
+{
+    size_t cells = a->head.rows * a->head.columns;
+
+    if ((a->json == NULL) != (b->json == NULL))
+        return false;
+    if (a->json)
+        return a->json_len == b->json_len && memcmp(a->json, b->json, a->json_len) == 0;
+    if (a->head.rows != b->head.rows || a->head.columns != b->head.columns)
+        return false;
+    if (!same_columns(a->columns, b->columns))
+        return false;
+    for (size_t i = 0; i < cells; i++) {
+        if (!same_cell(&a->head.cells[i], &b->head.cells[i]))
+            return false;
+    }
+    return true;
+}
+
+_Static_assert(offsetof(struct rsq_result, head) == 0, "the head is the start of the ABI");
+_Static_assert(sizeof(rsq_value) == 16, "a cell is 16 bytes");
+_Static_assert(sizeof(rsq_error) == 512, "errors have a fixed size");

@@ -1,0 +1,327 @@
+/* Opening and closing a connection. */
+#include "sql/internal.h"
+
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "base/alloc.h"
+
+/* SQLite truncates the log to this after a restart, so that one burst does not cost its disk space for ever.
+ */
+#define JOURNAL_SIZE_LIMIT (64 << 20)
+
+static int open_flags(const rsq_conn_config *config, rsq_conn_role role)
+{
+    int flags = SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_EXRESCODE;
+
+    if (role == RSQ_CONN_READER)
+        return flags | SQLITE_OPEN_READONLY;
+    flags |= SQLITE_OPEN_READWRITE;
+    return config->flags & RSQ_OPEN_NO_CREATE ? flags : flags | SQLITE_OPEN_CREATE;
+}
+
+static rsq_code open_file(rsq_conn *c, rsq_error *err)
+{
+    const char *path = c->config->path;
+    int rc = sqlite3_open_v2(path, &c->db, open_flags(c->config, c->role), NULL);
+    struct stat st;
+
+    if (rc == SQLITE_OK)
+        return RSQ_OK;
+    if (rc == SQLITE_CANTOPEN || (rc & 0xff) == SQLITE_CANTOPEN) {
+        const char *why = sqlite3_errmsg(c->db);
+
+        if (stat(path, &st) == 0 && S_ISDIR(st.st_mode))
+            why = "it is a directory";
+        else if (stat(path, &st) != 0 && c->role == RSQ_CONN_READER)
+            why = "it does not exist";
+        rsq_code code = rsq_error_set(err, RSQ_ECANTOPEN, "cannot open the database file: %s", why);
+        if (err) {
+            err->sqlite_code = rc;
+            err->system_errno = c->db ? sqlite3_system_errno(c->db) : 0;
+        }
+        return code;
+    }
+    return rsq_sql_error(c, rc, "open", err);
+}
+
+static rsq_code run_pragma(rsq_conn *c, const char *name, int64_t value, rsq_error *err)
+{
+    char sql[96];
+    int rc;
+
+    (void)snprintf(sql, sizeof sql, "PRAGMA %s = %lld", name, (long long)value);
+    rc = rsq_conn_run(c, sql);
+    return rc == SQLITE_OK ? RSQ_OK : rsq_sql_error(c, rc, NULL, err);
+}
+
+/* First column of the first row of a pragma, cut to `size`. */
+static rsq_code ask_pragma(rsq_conn *c, const char *sql, char *answer, size_t size, rsq_error *err)
+{
+    sqlite3_stmt *s = NULL;
+    int rc = sqlite3_prepare_v2(c->db, sql, -1, &s, NULL);
+
+    if (rc == SQLITE_OK) {
+        rc = sqlite3_step(s);
+        if (rc == SQLITE_ROW)
+            (void)snprintf(answer, size, "%s", (const char *)sqlite3_column_text(s, 0));
+        else
+            answer[0] = '\0';
+    }
+    if (rc == SQLITE_ROW || rc == SQLITE_DONE)
+        rc = SQLITE_OK;
+    if (rc != SQLITE_OK) {
+        rsq_code code = rsq_sql_error(c, rc, NULL, err);
+
+        sqlite3_finalize(s);
+        return code;
+    }
+    sqlite3_finalize(s);
+    return RSQ_OK;
+}
+
+/* Hooks come before anything is compiled: a statement compiled without them would not report. */
+static void install_hooks(rsq_conn *c)
+{
+    sqlite3_set_authorizer(c->db, rsq_guard_authorize, &c->guard);
+    if (c->role == RSQ_CONN_READER)
+        return;
+    sqlite3_preupdate_hook(c->db, rsq_capture_preupdate, c);
+    rsq_conn_start_log(c);
+}
+
+static rsq_code configure(rsq_conn *c, rsq_error *err)
+{
+    const rsq_conn_config *config = c->config;
+    bool foreign_keys = !(config->flags & RSQ_OPEN_NO_FOREIGN_KEYS);
+    rsq_code code;
+
+    sqlite3_busy_timeout(c->db, (int)config->busy_timeout_ms);
+    /* Without it, a new value for `LIMIT ?` or `LIKE ?` compiles the statement again each time. */
+    sqlite3_db_config(c->db, SQLITE_DBCONFIG_ENABLE_QPSG, 1, (int *)NULL);
+    sqlite3_db_config(c->db, SQLITE_DBCONFIG_ENABLE_FKEY, (int)foreign_keys, (int *)NULL);
+    install_hooks(c);
+    code = run_pragma(c, "mmap_size", config->mmap_bytes, err);
+    if (code == RSQ_OK)
+        code = run_pragma(c, "cache_size", -(config->cache_bytes / 1024), err);
+    if (code == RSQ_OK)
+        code = run_pragma(c, "temp_store", 2, err);
+    if (code == RSQ_OK && c->role != RSQ_CONN_READER && config->page_size)
+        code = run_pragma(c, "page_size", config->page_size, err);
+    return code;
+}
+
+static rsq_code attach_one(rsq_conn *c, const rsq_attach *a, rsq_error *err)
+{
+    sqlite3_stmt *s = NULL;
+    rsq_code code = RSQ_OK;
+    int rc = sqlite3_prepare_v2(c->db, "ATTACH ?1 AS ?2", -1, &s, NULL);
+
+    if (rc == SQLITE_OK)
+        rc = sqlite3_bind_text(s, 1, a->path, -1, SQLITE_STATIC);
+    if (rc == SQLITE_OK)
+        rc = sqlite3_bind_text(s, 2, a->name, -1, SQLITE_STATIC);
+    if (rc == SQLITE_OK)
+        rc = sqlite3_step(s);
+    if (rc != SQLITE_DONE)
+        code = rsq_sql_error(c, rc, "attach", err);
+    sqlite3_finalize(s);
+    return code;
+}
+
+static rsq_code cannot_attach(const rsq_attach *a, rsq_code code, const char *why, rsq_error *err)
+{
+    return rsq_error_set(err, code, "attach \"%s\": %s", a->name, why);
+}
+
+/* A file that is not there yet can be made if its folder is there. */
+static rsq_code probe_missing(const rsq_conn_config *config, const rsq_attach *a, rsq_error *err)
+{
+    const char *slash = strrchr(a->path, '/');
+    struct stat st;
+    char *folder;
+    bool there;
+
+    if (config->flags & (RSQ_OPEN_NO_CREATE | RSQ_OPEN_READONLY))
+        return cannot_attach(a, RSQ_ECANTOPEN, "the file does not exist", err);
+    if (!slash)
+        return RSQ_OK;
+    folder = rsq_copy_text(a->path, (size_t)(slash - a->path) + 1);
+    if (!folder)
+        return rsq_error_set(err, RSQ_ENOMEM, "out of memory");
+    there = stat(folder, &st) == 0 && S_ISDIR(st.st_mode);
+    rsq_free(folder);
+    return there ? RSQ_OK : cannot_attach(a, RSQ_ECANTOPEN, "its folder does not exist", err);
+}
+
+rsq_code rsq_conn_probe(const rsq_conn_config *config, const rsq_attach *a, rsq_error *err)
+{
+    rsq_conn probe = {.config = config, .role = RSQ_CONN_READER};
+    rsq_code code = RSQ_OK;
+    struct stat st;
+    int rc;
+
+    if (stat(a->path, &st) != 0)
+        return probe_missing(config, a, err);
+    if (S_ISDIR(st.st_mode))
+        return cannot_attach(a, RSQ_ECANTOPEN, "it is a directory", err);
+    rc = sqlite3_open_v2(a->path, &probe.db, SQLITE_OPEN_READONLY | SQLITE_OPEN_NOMUTEX, NULL);
+    if (rc == SQLITE_OK)
+        rc = rsq_conn_run(&probe, "SELECT count(*) FROM sqlite_schema");
+    if (rc != SQLITE_OK)
+        code = rsq_sql_error(&probe, rc, "attach", err);
+    sqlite3_close_v2(probe.db);
+    return code;
+}
+
+/* Put one schema into WAL mode (the writer), or see whether it is (a reader). */
+static rsq_code set_log(rsq_conn *c, const char *schema, bool *wal, rsq_error *err)
+{
+    char sql[160], mode[16];
+    rsq_code code;
+
+    sqlite3_snprintf((int)sizeof sql, sql, "PRAGMA \"%w\".journal_mode%s", schema,
+                     c->role == RSQ_CONN_WRITER ? " = wal" : "");
+    code = ask_pragma(c, sql, mode, sizeof mode, err);
+    if (code != RSQ_OK)
+        return code;
+    *wal = sqlite3_stricmp(mode, "wal") == 0;
+    if (!*wal && c->role == RSQ_CONN_WRITER)
+        return rsq_error_set(err, RSQ_EUNSUPPORTED,
+                             "no write-ahead log for %s: the journal mode stays \"%s\"", schema, mode);
+    return RSQ_OK;
+}
+
+static rsq_code set_schema(rsq_conn *c, const char *schema, rsq_error *err)
+{
+    char sql[160];
+    bool wal = false;
+    rsq_code code = set_log(c, schema, &wal, err);
+
+    if (code != RSQ_OK)
+        return code;
+    if (!wal)
+        c->wal = false;
+    if (c->role != RSQ_CONN_READER) {
+        sqlite3_snprintf((int)sizeof sql, sql,
+                         "PRAGMA \"%w\".synchronous = %d; PRAGMA \"%w\".journal_size_limit = %d", schema,
+                         (int)c->config->synchronous - 1, schema, JOURNAL_SIZE_LIMIT);
+        if (rsq_conn_run(c, sql) != SQLITE_OK)
+            return rsq_sql_error(c, sqlite3_errcode(c->db), NULL, err);
+    }
+    /* The first read: a file that is not a database is found here, and the log's index comes into being. */
+    sqlite3_snprintf((int)sizeof sql, sql, "SELECT count(*) FROM \"%w\".sqlite_schema", schema);
+    if (rsq_conn_run(c, sql) != SQLITE_OK)
+        return rsq_sql_error(c, sqlite3_errcode(c->db), NULL, err);
+    return RSQ_OK;
+}
+
+static rsq_code set_schemas(rsq_conn *c, rsq_error *err)
+{
+    const rsq_conn_config *config = c->config;
+    char encoding[16];
+    rsq_code code;
+
+    c->wal = c->role != RSQ_CONN_ONLY;
+    code = set_schema(c, "main", err);
+    for (size_t i = 0; code == RSQ_OK && i < config->nattach; i++) {
+        code = attach_one(c, &config->attach[i], err);
+        if (code == RSQ_OK)
+            code = set_schema(c, config->attach[i].name, err);
+    }
+    if (code == RSQ_OK)
+        code = ask_pragma(c, "PRAGMA encoding", encoding, sizeof encoding, err);
+    if (code != RSQ_OK)
+        return code;
+    c->utf8 = sqlite3_stricmp(encoding, "UTF-8") == 0;
+    c->walindex.count = 1 + config->nattach;
+    return RSQ_OK;
+}
+
+/* The writer numbers its commits by the log's index from the start. */
+static void start_numbers(rsq_conn *c)
+{
+    if (!c->wal || c->role != RSQ_CONN_WRITER)
+        return;
+    rsq_walindex_map(&c->walindex, c->db);
+    if (!c->walindex.mapped)
+        return;
+    c->raw_before = rsq_walindex_live_counter(&c->walindex);
+    (void)rsq_seq_extend(c->config->seq, c->raw_before);
+}
+
+rsq_code rsq_conn_open(const rsq_conn_config *config, rsq_conn_role role, rsq_conn **out, rsq_error *err)
+{
+    rsq_conn *c = rsq_alloc_zero(sizeof *c);
+    rsq_code code;
+
+    if (!c)
+        return rsq_error_set(err, RSQ_ENOMEM, "out of memory");
+    c->config = config;
+    c->role = role;
+    code = open_file(c, err);
+    if (code == RSQ_OK)
+        code = configure(c, err);
+    if (code == RSQ_OK)
+        code = set_schemas(c, err);
+    if (code != RSQ_OK) {
+        rsq_conn_close(c);
+        return code;
+    }
+    start_numbers(c);
+    *out = c;
+    return RSQ_OK;
+}
+
+void rsq_conn_close(rsq_conn *c)
+{
+    if (!c)
+        return;
+    rsq_stmt_cache_fini(&c->statements);
+    rsq_walindex_fini(&c->walindex);
+    for (size_t i = 0; i < RSQ_CONTROL_COUNT; i++)
+        sqlite3_finalize(c->control[i]);
+    rsq_builder_fini(&c->builder);
+    rsq_names_fini(&c->capture.statement);
+    rsq_names_fini(&c->capture.transaction);
+    rsq_names_fini(&c->committed.tables);
+    sqlite3_close_v2(c->db);
+    rsq_free(c);
+}
+
+bool rsq_conn_broken(const rsq_conn *c)
+{
+    return c->broken;
+}
+
+bool rsq_conn_in_transaction(const rsq_conn *c)
+{
+    return !sqlite3_get_autocommit(c->db);
+}
+
+void rsq_conn_interrupt(rsq_conn *c)
+{
+    sqlite3_interrupt(c->db);
+}
+
+const char *rsq_sql_version(void)
+{
+    return sqlite3_libversion();
+}
+
+static uint32_t feature(const char *option, uint32_t bit)
+{
+    return sqlite3_compileoption_used(option) ? bit : 0;
+}
+
+uint32_t rsq_sql_features(void)
+{
+    uint32_t bits = feature("ENABLE_FTS5", RSQ_FEATURE_FTS5) | feature("ENABLE_RTREE", RSQ_FEATURE_RTREE) |
+                    feature("ENABLE_MATH_FUNCTIONS", RSQ_FEATURE_MATH);
+
+#if RSQ_SQLITE_BUNDLED
+    bits |= RSQ_FEATURE_BUNDLED_SQLITE;
+#endif
+    return bits;
+}

@@ -1,0 +1,121 @@
+/*
+ * One SQLite connection and all that belongs to it: statement cache, guard,
+ * change capture, snapshot. This header is all the rest of the library sees of
+ * SQLite; no type of sqlite3.h appears in it.
+ *
+ * A connection has no lock: whoever holds its lease calls, one thread at a
+ * time. rsq_conn_interrupt() alone may be called by others.
+ */
+#ifndef RSQ_SQL_CONN_H
+#define RSQ_SQL_CONN_H
+
+#include "base/names.h"
+#include "resqlite.h"
+#include "sql/seq.h"
+
+typedef struct rsq_conn rsq_conn;
+
+typedef enum rsq_conn_role {
+    RSQ_CONN_READER,
+    RSQ_CONN_WRITER,
+    RSQ_CONN_ONLY /* of a memory or temporary database: reads and writes */
+} rsq_conn_role;
+
+/* Settings shared by all connections of a database; immutable once it is open. */
+typedef struct rsq_conn_config {
+    char *path;         /* owned by the core */
+    rsq_attach *attach; /* owned by the core, names and paths too */
+    size_t nattach;
+    uint32_t flags; /* RSQ_OPEN_… */
+    uint32_t busy_timeout_ms;
+    uint32_t synchronous;
+    uint32_t page_size;
+    int64_t mmap_bytes;
+    int64_t cache_bytes;
+    rsq_seq *seq; /* borrowed from the core */
+} rsq_conn_config;
+
+/* One call's input; everything borrowed for the call. */
+typedef struct rsq_request {
+    const char *sql;
+    size_t sql_len;
+    const rsq_value *params;
+    size_t nparams;
+} rsq_request;
+
+typedef enum rsq_shape { RSQ_SHAPE_CELLS, RSQ_SHAPE_JSON } rsq_shape;
+
+/* What a commit changed. */
+typedef struct rsq_changes {
+    rsq_names tables; /* `all` when a schema change, another process or lack of memory hides what changed */
+    uint64_t commit_seq; /* 0: nothing was committed */
+} rsq_changes;
+
+/* Can this file be attached? Makes and changes nothing. */
+rsq_code rsq_conn_probe(const rsq_conn_config *config, const rsq_attach *a, rsq_error *err);
+
+rsq_code rsq_conn_open(const rsq_conn_config *config, rsq_conn_role role, rsq_conn **out, rsq_error *err);
+void rsq_conn_close(rsq_conn *c); /* NULL is a no-op */
+
+/* Did an error leave the connection in doubt (I/O, memory, corruption, a snapshot that cannot be ended)? */
+bool rsq_conn_broken(const rsq_conn *c);
+
+/* Is a transaction open, as SQLite sees it? */
+bool rsq_conn_in_transaction(const rsq_conn *c);
+
+/* Abort the statement that runs, from any thread, while the connection is known to be leased. */
+void rsq_conn_interrupt(rsq_conn *c);
+
+/* --- reads, on a reader (read.c, snapshot.c) --- */
+
+/* Make the newest commit the one that is read; call before the reads that shall see one snapshot. */
+rsq_code rsq_conn_snapshot_open(rsq_conn *c, rsq_error *err);
+
+/* Number of the newest commit in the open snapshot. */
+uint64_t rsq_conn_snapshot_seq(const rsq_conn *c);
+
+/* End the read transaction if one is open. False: it could not be ended, the connection is broken. */
+bool rsq_conn_snapshot_close(rsq_conn *c);
+
+/* One statement that only reads, in the transaction that is open. */
+rsq_code rsq_conn_select(rsq_conn *c, const rsq_request *rq, rsq_shape shape, rsq_result **out,
+                         rsq_error *err);
+
+/* The tables a statement reads, in the schema of the open snapshot. Added to `tables`. */
+rsq_code rsq_conn_reads(rsq_conn *c, const rsq_request *rq, rsq_names *tables, rsq_error *err);
+
+/* --- writes, on the writer (write.c, transaction.c) --- */
+
+/* One statement, in the open transaction or in one of its own. `out` may be NULL. */
+rsq_code rsq_conn_execute(rsq_conn *c, const rsq_request *rq, rsq_result **out, rsq_error *err);
+
+/* One statement for each of `rows` rows of `rq->params`, `rq->nparams` values each; all or none. */
+rsq_code rsq_conn_execute_batch(rsq_conn *c, const rsq_request *rq, size_t rows, rsq_result **out,
+                                rsq_error *err);
+
+rsq_code rsq_conn_begin(rsq_conn *c, rsq_error *err);
+rsq_code rsq_conn_commit(rsq_conn *c, rsq_error *err); /* on failure rolled back */
+void rsq_conn_rollback(rsq_conn *c);
+
+/* Savepoints named by depth, from 1. */
+rsq_code rsq_conn_savepoint(rsq_conn *c, unsigned depth, rsq_error *err);
+rsq_code rsq_conn_release(rsq_conn *c, unsigned depth, rsq_error *err);
+void rsq_conn_rollback_to(rsq_conn *c, unsigned depth);
+
+/*
+ * What was committed since the last call, moved to `out` (an initialised set).
+ * False: nothing. Call it when no transaction is open.
+ */
+bool rsq_conn_take_changes(rsq_conn *c, rsq_changes *out);
+
+/* Has the log grown by enough pages since it was last copied, or begun anew? */
+bool rsq_conn_wants_checkpoint(const rsq_conn *c);
+
+/* Copy what may be copied from the log into the database, without waiting for anybody. */
+void rsq_conn_checkpoint_passive(rsq_conn *c);
+
+/* The library's SQLite: version, RSQ_FEATURE_… bits. */
+const char *rsq_sql_version(void);
+uint32_t rsq_sql_features(void);
+
+#endif

@@ -1,0 +1,158 @@
+/*
+ * The guard: SQLite's authorizer, asked while a statement is compiled.
+ *
+ * It refuses what would pull the runtime's connections apart (transaction
+ * control, ATTACH, settings of a single connection), says what a statement is
+ * (rows, schema), and can note the tables that it reads.
+ *
+ * Only our own compiling counts. SQLite also compiles while it steps: VACUUM
+ * attaches a file, FTS5 reads its tables, a changed schema re-prepares a
+ * statement that was accepted before. All of that passes.
+ */
+#include "sql/internal.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+__attribute__((format(printf, 2, 3))) static int refuse(rsq_guard *g, const char *format, ...)
+{
+    va_list args;
+
+    va_start(args, format);
+    (void)vsnprintf(g->refused, sizeof g->refused, format, args);
+    va_end(args);
+    return SQLITE_DENY;
+}
+
+typedef struct pragma_rule {
+    const char *name;
+    const char *instead; /* what to use instead, NULL: nothing */
+} pragma_rule;
+
+/* Look at the schema or check the file; an argument is a table or a count. */
+static const char *const pragmas_that_look[] = {
+    "table_info",        "table_xinfo",      "table_list",      "index_list",
+    "index_info",        "index_xinfo",      "database_list",   "function_list",
+    "foreign_key_check", "foreign_key_list", "collation_list",  "module_list",
+    "pragma_list",       "compile_options",  "integrity_check", "quick_check",
+};
+
+/* Stored in the file, or of the running transaction: may be set by a write. */
+static const char *const pragmas_that_write[] = {
+    "user_version", "application_id", "auto_vacuum",        "incremental_vacuum",
+    "optimize",     "analysis_limit", "defer_foreign_keys",
+};
+
+/* Refused with an argument; with what stands for them. */
+static const pragma_rule pragmas_with_option[] = {
+    {"journal_mode", "the database is always in WAL mode"},
+    {"locking_mode", "readers and the writer need the file to be shared"},
+    {"synchronous", "use the open option synchronous"},
+    {"foreign_keys", "use the open flag RSQ_OPEN_NO_FOREIGN_KEYS"},
+    {"cache_size", "use the open option cache_bytes"},
+    {"mmap_size", "use the open option mmap_bytes"},
+    {"busy_timeout", "use the open option busy_timeout_ms"},
+    {"page_size", "use the open option page_size"},
+    {"query_only", "use the open flag RSQ_OPEN_READONLY"},
+    {"wal_autocheckpoint", "the library checkpoints by itself"},
+};
+
+/* Refused even without one, since looking at them acts. */
+static const pragma_rule pragmas_that_act[] = {
+    {"wal_checkpoint", "the library checkpoints by itself"},
+    {"shrink_memory", NULL},
+};
+
+static bool is_listed(const char *const *list, size_t n, const char *name)
+{
+    for (size_t i = 0; i < n; i++) {
+        if (sqlite3_stricmp(list[i], name) == 0)
+            return true;
+    }
+    return false;
+}
+
+static const pragma_rule *find_rule(const pragma_rule *rules, size_t n, const char *name)
+{
+    for (size_t i = 0; i < n; i++) {
+        if (sqlite3_stricmp(rules[i].name, name) == 0)
+            return &rules[i];
+    }
+    return NULL;
+}
+
+#define COUNT(array) (sizeof(array) / sizeof(array)[0])
+
+static int authorize_pragma(rsq_guard *g, const char *name, const char *argument)
+{
+    const pragma_rule *rule = find_rule(pragmas_that_act, COUNT(pragmas_that_act), name);
+
+    if (!rule && is_listed(pragmas_that_look, COUNT(pragmas_that_look), name))
+        return SQLITE_OK;
+    if (!rule && is_listed(pragmas_that_write, COUNT(pragmas_that_write), name)) {
+        if (argument)
+            g->kind |= RSQ_STMT_SCHEMA;
+        return SQLITE_OK;
+    }
+    if (!rule && !argument)
+        return SQLITE_OK;
+    if (!rule)
+        rule = find_rule(pragmas_with_option, COUNT(pragmas_with_option), name);
+    if (rule && rule->instead)
+        return refuse(g, "PRAGMA %s is refused: %s", name, rule->instead);
+    return refuse(g, "PRAGMA %s is refused: it would change one connection only", name);
+}
+
+static void note_read(rsq_guard *g, const char *table, const char *schema)
+{
+    if (!g->reads)
+        return;
+    if (!table || !table[0])
+        g->reads->all = true;
+    /* Without a schema the table is found by its bytecode cursor; see reads.c. */
+    else if (schema)
+        rsq_names_add(g->reads, schema, table);
+}
+
+int rsq_guard_authorize(void *guard, int action, const char *arg3, const char *arg4, const char *schema,
+                        const char *inner)
+{
+    rsq_guard *g = guard;
+
+    (void)inner;
+    if (!g->compiling)
+        return SQLITE_OK;
+    switch (action) {
+    case SQLITE_TRANSACTION:
+    case SQLITE_SAVEPOINT:
+        return refuse(g, "transaction control is refused: use rsq_transaction()");
+    case SQLITE_ATTACH:
+    case SQLITE_DETACH:
+        return refuse(g, "ATTACH and DETACH are refused: use the open option attach");
+    case SQLITE_PRAGMA:
+        return authorize_pragma(g, arg3, arg4);
+    case SQLITE_CREATE_TEMP_INDEX:
+    case SQLITE_CREATE_TEMP_TABLE:
+    case SQLITE_CREATE_TEMP_TRIGGER:
+    case SQLITE_CREATE_TEMP_VIEW:
+        g->kind |= RSQ_STMT_SCHEMA | RSQ_STMT_TEMP;
+        return g->may_temp ? SQLITE_OK : refuse(g, RSQ_GUARD_TEMP_TEXT);
+    case SQLITE_INSERT:
+    case SQLITE_UPDATE:
+    case SQLITE_DELETE:
+        g->kind |= RSQ_STMT_DML;
+        return SQLITE_OK;
+    case SQLITE_READ:
+        note_read(g, arg3, schema);
+        return SQLITE_OK;
+    case SQLITE_SELECT:
+    case SQLITE_FUNCTION:
+    case SQLITE_RECURSIVE:
+        return SQLITE_OK;
+    default:
+        /* CREATE, DROP, ALTER, ANALYZE, REINDEX of every kind. */
+        g->kind |= RSQ_STMT_SCHEMA;
+        return SQLITE_OK;
+    }
+}

@@ -1,0 +1,128 @@
+/*
+ * What the files of src/sql share: the connection's struct and the functions
+ * between them. Nobody outside this folder includes it.
+ */
+#ifndef RSQ_SQL_INTERNAL_H
+#define RSQ_SQL_INTERNAL_H
+
+/* Declares the preupdate hook in sqlite3.h; whether the library has it is checked when a database is opened.
+ */
+#ifndef SQLITE_ENABLE_PREUPDATE_HOOK
+#define SQLITE_ENABLE_PREUPDATE_HOOK 1
+#endif
+#include <sqlite3.h>
+
+#include "base/error.h"
+#include "result/builder.h"
+#include "sql/conn.h"
+#include "sql/stmt_cache.h"
+#include "sql/walindex.h"
+
+/* Transaction control, prepared when first used and kept: one parse in a connection's life. */
+typedef enum rsq_control {
+    RSQ_CONTROL_BEGIN,           /* a reader's */
+    RSQ_CONTROL_BEGIN_IMMEDIATE, /* the writer's */
+    RSQ_CONTROL_COMMIT,
+    RSQ_CONTROL_ROLLBACK,
+    RSQ_CONTROL_COUNT
+} rsq_control;
+
+/* What the authorizer said while a statement was compiled; bits of rsq_stmt.kind. */
+enum {
+    RSQ_STMT_DML = 1u << 0,    /* inserts, updates or deletes rows: with SCHEMA, those of the schema */
+    RSQ_STMT_SCHEMA = 1u << 1, /* changes the schema or the statistics: any query may change its answer */
+    RSQ_STMT_READONLY = 1u << 2,
+    RSQ_STMT_EXPLAIN = 1u << 3,
+    RSQ_STMT_TEMP = 1u << 4 /* makes a temporary object */
+};
+
+#define RSQ_GUARD_TEMP_TEXT "temporary objects belong to one connection: use them inside rsq_transaction()"
+
+/* The authorizer's state; see guard.c. */
+typedef struct rsq_guard {
+    bool compiling;    /* one of our own prepares is running */
+    bool may_temp;     /* TEMP tables are allowed: inside a transaction */
+    uint32_t kind;     /* collected RSQ_STMT_… */
+    char refused[256]; /* why it was refused; empty: it was not */
+    rsq_names *reads;  /* borrowed; collects the tables read, or NULL */
+} rsq_guard;
+
+/* The preupdate hook's state; see capture.c. */
+typedef struct rsq_capture {
+    rsq_names statement;    /* tables changed by the statement that runs */
+    rsq_names transaction;  /* by all statements of the open transaction */
+    const char *last_table; /* borrowed for the statement: the name the hook saw last */
+    const char *last_schema;
+} rsq_capture;
+
+struct rsq_conn {
+    /* Immutable after rsq_conn_open(). */
+    const rsq_conn_config *config; /* borrowed; outlives the connection */
+    rsq_conn_role role;
+    bool utf8; /* text is stored as UTF-8 */
+    bool wal;  /* the main database is in WAL mode */
+
+    /* The holder of the lease only; `db` also by rsq_conn_interrupt(). */
+    sqlite3 *db;                              /* owned */
+    rsq_stmt_cache statements;                /* owned; closed before `db` */
+    sqlite3_stmt *control[RSQ_CONTROL_COUNT]; /* owned; NULL until first used */
+    rsq_builder builder;
+    rsq_guard guard;
+    rsq_capture capture;
+    rsq_walindex walindex;
+    uint64_t snapshot_seq;
+    bool broken;
+    int64_t last_insert_rowid; /* of the last INSERT of a caller's */
+
+    /* Commits, kept by the log hook and transaction.c. */
+    int wal_pages;         /* of main's log, after the last commit */
+    int checkpoint_at;     /* the size from which it is copied next */
+    unsigned logged;       /* databases whose log grew by the commit that is running */
+    uint32_t raw_before;   /* change counter when the last commit of ours was done */
+    rsq_changes committed; /* waits for rsq_conn_take_changes() */
+};
+
+/* errors.c: turn the connection's last failure into an rsq_error; `what` (NULL: none) begins the message. */
+rsq_code rsq_sql_error(rsq_conn *c, int rc, const char *what, rsq_error *err);
+
+/* control.c: run a kept control statement; returns SQLite's code, the statement is reset. */
+int rsq_conn_control(rsq_conn *c, rsq_control which);
+
+/* control.c: run SQL of our own, for set-up. */
+int rsq_conn_run(rsq_conn *c, const char *sql);
+
+/* guard.c */
+int rsq_guard_authorize(void *guard, int action, const char *arg3, const char *arg4, const char *schema,
+                        const char *inner);
+
+/* capture.c */
+void rsq_capture_preupdate(void *conn, sqlite3 *db, int op, const char *schema, const char *table,
+                           sqlite3_int64 key1, sqlite3_int64 key2);
+void rsq_capture_statement_begin(rsq_conn *c);
+void rsq_capture_statement_end(rsq_conn *c, uint32_t kind);
+void rsq_capture_drop(rsq_conn *c);
+void rsq_capture_assert(rsq_conn *c);
+
+/* transaction.c */
+void rsq_conn_start_log(rsq_conn *c);
+void rsq_conn_note_commit(rsq_conn *c);
+
+/* prepare.c: one statement from the cache or compiled, checked to be alone. Borrowed until it is used again.
+ */
+rsq_code rsq_conn_prepare(rsq_conn *c, const rsq_request *rq, rsq_stmt **out, rsq_error *err);
+
+/* prepare.c: compile without the cache; the caller finalises. */
+rsq_code rsq_conn_compile(rsq_conn *c, const char *sql, size_t len, unsigned flags, sqlite3_stmt **out,
+                          rsq_error *err);
+
+/* prepare.c: after a step: take columns anew if SQLite re-prepared the statement. False: no memory. */
+bool rsq_stmt_refresh(rsq_stmt *s);
+
+/* bind.c */
+rsq_code rsq_stmt_bind(rsq_conn *c, rsq_stmt *s, const rsq_value *values, size_t n, rsq_error *err);
+
+/* rows.c, rows_json.c: step to the end; `rc` is the code of the first step. */
+rsq_code rsq_rows_collect(rsq_conn *c, rsq_stmt *s, int rc, rsq_result **out, rsq_error *err);
+rsq_code rsq_rows_collect_json(rsq_conn *c, rsq_stmt *s, int rc, rsq_result **out, rsq_error *err);
+
+#endif

@@ -1,0 +1,109 @@
+/*
+ * Rows → cells, in one pass.
+ *
+ * A cell is read through sqlite3_column_value(): the functions of the value it
+ * returns skip the checks that each sqlite3_column_… call repeats.
+ */
+#include "sql/internal.h"
+
+static bool copy_bytes(rsq_builder *b, rsq_value *cell, const void *bytes, uint32_t len)
+{
+    char *to = rsq_builder_bytes(b, (size_t)len + 1);
+
+    if (!to)
+        return false;
+    if (len && !bytes) {
+        b->failed = RSQ_ENOMEM; /* SQLite had no memory to convert the text */
+        return false;
+    }
+    if (len)
+        memcpy(to, bytes, len);
+    to[len] = '\0';
+    cell->len = len;
+    cell->as.text = to;
+    return true;
+}
+
+static inline bool copy_cell(rsq_builder *b, rsq_value *cell, sqlite3_value *v, bool utf8)
+{
+    const void *bytes;
+
+    cell->len = 0;
+    switch (sqlite3_value_type(v)) {
+    case SQLITE_INTEGER:
+        cell->type = RSQ_INTEGER;
+        cell->as.i = sqlite3_value_int64(v);
+        return true;
+    case SQLITE_FLOAT:
+        cell->type = RSQ_REAL;
+        cell->as.d = sqlite3_value_double(v);
+        return true;
+    case SQLITE_TEXT:
+        cell->type = RSQ_TEXT;
+        /* value_blob does not ask for a terminator, but gives the text as it is stored. */
+        bytes = utf8 ? sqlite3_value_blob(v) : (const void *)sqlite3_value_text(v);
+        return copy_bytes(b, cell, bytes, (uint32_t)sqlite3_value_bytes(v));
+    case SQLITE_BLOB:
+        cell->type = RSQ_BLOB;
+        bytes = sqlite3_value_blob(v);
+        return copy_bytes(b, cell, bytes, (uint32_t)sqlite3_value_bytes(v));
+    default:
+        cell->type = RSQ_NULL;
+        cell->as.i = 0;
+        return true;
+    }
+}
+
+static bool copy_row(rsq_builder *b, sqlite3_stmt *h, size_t columns, bool utf8)
+{
+    rsq_value *row = rsq_builder_row(b);
+
+    if (!row)
+        return false;
+    for (size_t i = 0; i < columns; i++) {
+        if (!copy_cell(b, &row[i], sqlite3_column_value(h, (int)i), utf8))
+            return false;
+    }
+    return true;
+}
+
+static rsq_code builder_failed(const rsq_builder *b, rsq_error *err)
+{
+    if (b->failed == RSQ_ETOOBIG)
+        return rsq_error_set(err, RSQ_ETOOBIG, "the result has more than 2^31 cells or bytes");
+    return rsq_error_set(err, RSQ_ENOMEM, "out of memory");
+}
+
+rsq_code rsq_rows_collect(rsq_conn *c, rsq_stmt *s, int rc, rsq_result **out, rsq_error *err)
+{
+    rsq_builder *b = &c->builder;
+    size_t columns;
+    rsq_result *r;
+
+    if (rc != SQLITE_ROW && rc != SQLITE_DONE)
+        return rsq_sql_error(c, rc, NULL, err);
+    /* Only now: the first step may have re-prepared the statement with other columns. */
+    if (!rsq_stmt_refresh(s))
+        return rsq_error_set(err, RSQ_ENOMEM, "out of memory");
+    columns = s->columns->count;
+    if (!rsq_builder_begin(b, columns, &s->rows_hint))
+        return rsq_error_set(err, RSQ_ENOMEM, "out of memory");
+    while (rc == SQLITE_ROW) {
+        if (!copy_row(b, s->h, columns, c->utf8)) {
+            rsq_builder_abandon(b);
+            return builder_failed(b, err);
+        }
+        rc = sqlite3_step(s->h);
+    }
+    if (rc != SQLITE_DONE) {
+        rsq_builder_abandon(b);
+        return rsq_sql_error(c, rc, NULL, err);
+    }
+    r = rsq_builder_finish(b, s->columns, &s->rows_hint);
+    if (!r) {
+        rsq_builder_abandon(b);
+        return rsq_error_set(err, RSQ_ENOMEM, "out of memory");
+    }
+    *out = r;
+    return RSQ_OK;
+}

@@ -1,0 +1,133 @@
+/*
+ * Snapshots of a reader.
+ *
+ * In write-ahead-log mode opening a read transaction costs four system calls,
+ * more than a point query itself. So a reader leaves its transaction open after
+ * a query, and at the next one compares the header of the log's index, in
+ * shared memory, with the copy it took when the transaction began: equal means
+ * its snapshot is still the newest. See walindex.h for the technique.
+ *
+ *        ┌────────┐ open: copy header, BEGIN, touch each schema ┌──────┐
+ *        │  none  │ ───────────────────────────────────────────►│ open │──┐ open: header unchanged
+ *        └────────┘ ◄───────────────────────────────────────────└──────┘◄─┘
+ *                     close: COMMIT, and no statement left running
+ *
+ * The state is SQLite's own (autocommit, transaction state), never a flag of
+ * ours: an error inside a query may have ended the transaction silently, and a
+ * statement that was not reset may keep an old snapshot alive after COMMIT.
+ */
+#include "sql/internal.h"
+
+#include <stdio.h>
+
+/* How often a snapshot is opened anew because a commit came between its copy and its start. */
+#define ATTEMPTS_MAX 8
+
+static bool has_snapshots(const rsq_conn *c)
+{
+    return c->role == RSQ_CONN_READER && c->wal;
+}
+
+bool rsq_conn_snapshot_close(rsq_conn *c)
+{
+    sqlite3_stmt *s = NULL;
+
+    if (!has_snapshots(c) || sqlite3_get_autocommit(c->db))
+        return true;
+    if (rsq_conn_control(c, RSQ_CONTROL_COMMIT) == SQLITE_OK &&
+        sqlite3_txn_state(c->db, NULL) == SQLITE_TXN_NONE)
+        return true;
+    /* A statement still runs and holds the old snapshot. */
+    while ((s = sqlite3_next_stmt(c->db, s)) != NULL)
+        sqlite3_reset(s);
+    if (!sqlite3_get_autocommit(c->db))
+        (void)rsq_conn_control(c, RSQ_CONTROL_ROLLBACK);
+    if (sqlite3_txn_state(c->db, NULL) != SQLITE_TXN_NONE)
+        c->broken = true;
+    return !c->broken;
+}
+
+/* BEGIN takes no snapshot and a query may touch no table, so each schema is touched by a statement of ours.
+ */
+static int touch(rsq_conn *c, rsq_walindex_entry *e, const char *schema)
+{
+    char sql[160];
+    int rc;
+
+    if (!e->toucher) {
+        (void)sqlite3_snprintf((int)sizeof sql, sql, "PRAGMA \"%w\".schema_version", schema);
+        rc = sqlite3_prepare_v3(c->db, sql, -1, SQLITE_PREPARE_PERSISTENT, &e->toucher, NULL);
+        if (rc != SQLITE_OK)
+            return rc;
+    }
+    rc = sqlite3_step(e->toucher);
+    if (rc == SQLITE_ROW) {
+        sqlite3_reset(e->toucher);
+        return SQLITE_OK;
+    }
+    return sqlite3_reset(e->toucher);
+}
+
+static int begin(rsq_conn *c)
+{
+    rsq_walindex *w = &c->walindex;
+    int rc = rsq_conn_control(c, RSQ_CONTROL_BEGIN);
+
+    for (size_t i = 0; rc == SQLITE_OK && i < w->count; i++)
+        rc = touch(c, &w->entries[i], i == 0 ? "main" : c->config->attach[i - 1].name);
+    return rc;
+}
+
+static rsq_code begin_newest(rsq_conn *c, rsq_error *err)
+{
+    rsq_walindex *w = &c->walindex;
+
+    for (int attempt = 0; attempt < ATTEMPTS_MAX; attempt++) {
+        bool copied = w->mapped;
+        int rc;
+
+        if (copied)
+            rsq_walindex_copy(w);
+        rc = begin(c);
+        if (rc != SQLITE_OK) {
+            rsq_code code = rsq_sql_error(c, rc, NULL, err);
+
+            (void)rsq_conn_snapshot_close(c);
+            return code;
+        }
+        if (copied && rsq_walindex_unchanged(w))
+            break;
+        if (!copied) {
+            rsq_walindex_map(w, c->db);
+            if (!w->mapped)
+                break; /* a file system or a VFS without shared memory: a transaction per query */
+        }
+        /* The snapshot is somewhere past the copy. It would do for reading; the number wants it exact. */
+        if (attempt + 1 < ATTEMPTS_MAX && !rsq_conn_snapshot_close(c))
+            return rsq_error_set(err, RSQ_EIO, "the reader's last snapshot cannot be ended");
+    }
+    c->snapshot_seq = w->mapped ? rsq_seq_extend(c->config->seq, rsq_walindex_copied_counter(w))
+                                : atomic_load_explicit(&c->config->seq->newest, memory_order_relaxed);
+    return RSQ_OK;
+}
+
+rsq_code rsq_conn_snapshot_open(rsq_conn *c, rsq_error *err)
+{
+    if (!has_snapshots(c)) {
+        c->snapshot_seq = atomic_load_explicit(&c->config->seq->newest, memory_order_relaxed);
+        return RSQ_OK;
+    }
+    if (!sqlite3_get_autocommit(c->db)) {
+        if (c->walindex.mapped && sqlite3_txn_state(c->db, "main") == SQLITE_TXN_READ &&
+            rsq_walindex_unchanged(&c->walindex))
+            return RSQ_OK;
+        if (!rsq_conn_snapshot_close(c))
+            return rsq_error_set(err, RSQ_EIO, "the reader's last snapshot cannot be ended");
+    }
+    return begin_newest(c, err);
+}
+
+uint64_t rsq_conn_snapshot_seq(const rsq_conn *c)
+{
+    return c->snapshot_seq;
+}

@@ -1,0 +1,112 @@
+#include "sql/stmt_cache.h"
+
+#include <string.h>
+
+#include "base/alloc.h"
+
+/*
+ * Eight bytes a step, multiplied and folded; the seed is not secret, since SQL
+ * text is the program's own. Only spreads the buckets: equality is memcmp.
+ */
+uint64_t rsq_stmt_hash(const char *sql, size_t len)
+{
+    const uint64_t k = 0x9e3779b97f4a7c15u;
+    uint64_t h = len * k;
+    uint64_t word;
+
+    while (len >= 8) {
+        memcpy(&word, sql, 8);
+        h = (h ^ word) * k;
+        h ^= h >> 32;
+        sql += 8;
+        len -= 8;
+    }
+    word = 0;
+    memcpy(&word, sql, len);
+    h = (h ^ word) * k;
+    return h ^ (h >> 29);
+}
+
+static rsq_stmt **bucket_of(rsq_stmt_cache *cache, uint64_t hash)
+{
+    return &cache->buckets[hash & (RSQ_STMT_CACHE_BUCKETS - 1)];
+}
+
+static void unlink_order(rsq_stmt_cache *cache, rsq_stmt *s)
+{
+    if (s->newer)
+        s->newer->older = s->older;
+    else
+        cache->newest = s->older;
+    if (s->older)
+        s->older->newer = s->newer;
+    else
+        cache->oldest = s->newer;
+}
+
+static void link_newest(rsq_stmt_cache *cache, rsq_stmt *s)
+{
+    s->newer = NULL;
+    s->older = cache->newest;
+    if (cache->newest)
+        cache->newest->newer = s;
+    else
+        cache->oldest = s;
+    cache->newest = s;
+}
+
+rsq_stmt *rsq_stmt_cache_find(rsq_stmt_cache *cache, uint64_t hash, const char *sql, size_t len)
+{
+    rsq_stmt *s = *bucket_of(cache, hash);
+
+    while (s && (s->hash != hash || s->sql_len != len || memcmp(s->sql, sql, len) != 0))
+        s = s->bucket_next;
+    if (s && s != cache->newest) {
+        unlink_order(cache, s);
+        link_newest(cache, s);
+    }
+    return s;
+}
+
+static void evict_oldest(rsq_stmt_cache *cache)
+{
+    rsq_stmt *s = cache->oldest;
+    rsq_stmt **at = bucket_of(cache, s->hash);
+
+    while (*at != s)
+        at = &(*at)->bucket_next;
+    *at = s->bucket_next;
+    unlink_order(cache, s);
+    cache->count--;
+    rsq_stmt_free(s);
+}
+
+void rsq_stmt_cache_add(rsq_stmt_cache *cache, rsq_stmt *s)
+{
+    rsq_stmt **at = bucket_of(cache, s->hash);
+
+    if (cache->count >= RSQ_STMT_CACHE_MAX)
+        evict_oldest(cache);
+    s->bucket_next = *at;
+    *at = s;
+    link_newest(cache, s);
+    cache->count++;
+}
+
+void rsq_stmt_free(rsq_stmt *s)
+{
+    if (!s)
+        return;
+    sqlite3_finalize(s->h);
+    rsq_columns_unref(s->columns);
+    rsq_free(s->keys);
+    rsq_free(s->key_text);
+    rsq_free(s->sql);
+    rsq_free(s);
+}
+
+void rsq_stmt_cache_fini(rsq_stmt_cache *cache)
+{
+    while (cache->oldest)
+        evict_oldest(cache);
+}

@@ -1,0 +1,109 @@
+#include "sql/walindex.h"
+
+#include <stdatomic.h>
+
+#define COUNTER 2 /* iChange: the third word of the header */
+#define REGION_BYTES 32768
+
+/*
+ * SQLite writes these words while others read them and sorts it out by
+ * comparing the two copies and a checksum; we sort it out by comparing all 96
+ * bytes. A torn read is unequal to any complete header, so it only costs a new
+ * snapshot. The thread sanitizer is told to look away, as SQLite's own reader is.
+ */
+#if defined(__SANITIZE_THREAD__)
+#define RACY __attribute__((no_sanitize_thread, noinline))
+#elif defined(__has_feature)
+#if __has_feature(thread_sanitizer)
+#define RACY __attribute__((no_sanitize("thread"), noinline))
+#endif
+#endif
+#ifndef RACY
+#define RACY
+#endif
+
+static bool map_one(rsq_walindex_entry *e, sqlite3 *db, int schema)
+{
+    const char *name = sqlite3_db_name(db, schema);
+    sqlite3_file *file = NULL;
+    void volatile *region = NULL;
+
+    if (!name || sqlite3_file_control(db, name, SQLITE_FCNTL_FILE_POINTER, &file) != SQLITE_OK || !file)
+        return false;
+    if (!file->pMethods || file->pMethods->iVersion < 2 || !file->pMethods->xShmMap)
+        return false;
+    if (file->pMethods->xShmMap(file, 0, REGION_BYTES, 0, &region) != SQLITE_OK || !region)
+        return false;
+    e->live = region;
+    return true;
+}
+
+/* Index 1 is the temporary schema, which has no log: entry 0 is main, entry i is schema i + 1. */
+static int schema_index(size_t entry)
+{
+    return entry == 0 ? 0 : (int)entry + 1;
+}
+
+void rsq_walindex_map(rsq_walindex *w, sqlite3 *db)
+{
+    w->mapped = true;
+    for (size_t i = 0; i < w->count; i++) {
+        if (!w->entries[i].live && !map_one(&w->entries[i], db, schema_index(i)))
+            w->mapped = false;
+    }
+}
+
+void rsq_walindex_fini(rsq_walindex *w)
+{
+    for (size_t i = 0; i < w->count; i++) {
+        sqlite3_finalize(w->entries[i].toucher);
+        w->entries[i].toucher = NULL;
+        w->entries[i].live = NULL;
+    }
+    w->mapped = false;
+}
+
+RACY void rsq_walindex_copy(rsq_walindex *w)
+{
+    for (size_t i = 0; i < w->count; i++) {
+        rsq_walindex_entry *e = &w->entries[i];
+
+        for (size_t word = 0; word < RSQ_WALINDEX_WORDS; word++)
+            e->copy[word] = e->live[word];
+    }
+    /* Nothing of the transaction that follows may be read before the copy. */
+    atomic_thread_fence(memory_order_seq_cst);
+}
+
+RACY bool rsq_walindex_unchanged(const rsq_walindex *w)
+{
+    uint32_t differ = 0;
+
+    for (size_t i = 0; i < w->count; i++) {
+        const rsq_walindex_entry *e = &w->entries[i];
+
+        for (size_t word = 0; word < RSQ_WALINDEX_WORDS; word++)
+            differ |= e->live[word] ^ e->copy[word];
+    }
+    /* Pairs with the committing process's barrier: pages read from here on are no older than the header. */
+    atomic_thread_fence(memory_order_acquire);
+    return differ == 0;
+}
+
+RACY uint32_t rsq_walindex_live_counter(const rsq_walindex *w)
+{
+    uint32_t sum = 0;
+
+    for (size_t i = 0; i < w->count; i++)
+        sum += w->entries[i].live[COUNTER];
+    return sum;
+}
+
+uint32_t rsq_walindex_copied_counter(const rsq_walindex *w)
+{
+    uint32_t sum = 0;
+
+    for (size_t i = 0; i < w->count; i++)
+        sum += w->entries[i].copy[COUNTER];
+    return sum;
+}
