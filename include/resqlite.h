@@ -84,8 +84,9 @@ typedef enum rsq_code {
     RSQ_EIO = 13,       /**< reading or writing failed; `system_errno` if known */
     RSQ_EFULL = 14,     /**< disk or database full */
     RSQ_ENOMEM = 15,
-    RSQ_ETOOBIG = 16,     /**< over a limit: cells, bytes, parameters */
-    RSQ_EUNSUPPORTED = 17 /**< the SQLite in use lacks what is needed */
+    RSQ_ETOOBIG = 16,      /**< over a limit: cells, bytes, parameters */
+    RSQ_EUNSUPPORTED = 17, /**< the SQLite in use lacks what is needed */
+    RSQ_EPENDING = 18      /**< not completed yet; only rsq_op_status() says so */
 } rsq_code;
 
 /** The name of a code, for example "RSQ_ECLOSED". Static, never NULL. Thread: any. */
@@ -200,6 +201,9 @@ typedef struct rsq_result rsq_result;
 /** A running transaction; borrowed, valid only inside the rsq_tx_fn it is passed to. */
 typedef struct rsq_tx rsq_tx;
 
+/** An asynchronous call. Made by the functions with the suffix _async, ended by rsq_op_free(). */
+typedef struct rsq_op rsq_op;
+
 /**
  * Where events wait for the thread that wants them. User code is called by
  * rsq_queue_dispatch() only, on the thread that calls it.
@@ -246,6 +250,8 @@ typedef struct rsq_open_options {
     uint32_t synchronous;     /**< RSQ_SYNC_… */
     /** Bytes, a power of two from 512 to 65536, for a database made by this call; 0: 4096. */
     uint32_t page_size;
+    /** How long an idle reader keeps its snapshot, which holds back the log, at most; 0: 100. */
+    uint32_t keep_snapshot_ms;
     uint32_t lease_timeout_ms; /**< how long a call without `timeout_ms` waits for a connection; 0: 30000 */
     int64_t mmap_bytes;        /**< memory-mapped part of the file, per connection; 0: 256 MiB; -1: none */
     int64_t cache_bytes;       /**< page cache per connection; 0: 8 MiB */
@@ -253,9 +259,9 @@ typedef struct rsq_open_options {
     size_t nattach;
 } rsq_open_options;
 
-#define RSQ_OPEN_OPTIONS_INIT                                     \
-    {                                                             \
-        sizeof(rsq_open_options), 0, 0, 0, 0, 0, 0, 0, 0, NULL, 0 \
+#define RSQ_OPEN_OPTIONS_INIT                                        \
+    {                                                                \
+        sizeof(rsq_open_options), 0, 0, 0, 0, 0, 0, 0, 0, 0, NULL, 0 \
     }
 
 /**
@@ -296,17 +302,35 @@ RSQ_API rsq_code rsq_close(rsq_db *db);
 
 /* ------------------------------------------------------- calls in place -- */
 
+/** How JSON is written: one form, and any of the other bits. */
+enum {
+    RSQ_JSON_OBJECTS = 0, /**< [{"a":1,"b":2},…]; columns of equal name give equal keys */
+    RSQ_JSON_ARRAYS = 1,  /**< [[1,2],…] */
+    RSQ_JSON_NDJSON = 2,  /**< one object a line, each ended by a newline; nothing for no row */
+    RSQ_JSON_FORM_MASK = 0xff,
+    RSQ_JSON_QUOTE_BIG = 1 << 8, /**< integers beyond 2^53 as strings, for readers that count in doubles */
+    RSQ_JSON_BLOB_HEX = 1 << 9   /**< BLOB as lower-case hexadecimal instead of base64 */
+};
+
 /** Settings of one call. All-zero (but for `size`) is the default. */
 typedef struct rsq_call_options {
-    size_t size;         /**< sizeof(rsq_call_options) */
-    size_t sql_len;      /**< bytes of the SQL; 0: NUL-terminated */
-    uint32_t timeout_ms; /**< how long to wait for a connection; 0: the database's lease_timeout_ms */
-    uint32_t reserved;
+    size_t size;    /**< sizeof(rsq_call_options) */
+    size_t sql_len; /**< bytes of the SQL; 0: NUL-terminated */
+    /**
+     * Limit of the call. A read waits and runs at most as long: what runs is
+     * interrupted. A write waits at most as long for its turn, and then runs to
+     * its end. 0: no limit to run, and the database's lease_timeout_ms to wait.
+     */
+    uint32_t timeout_ms;
+    uint32_t json; /**< RSQ_JSON_…, for JSON */
+    /** A result with more bytes of cells and text, or of JSON, is RSQ_ETOOBIG; 0: 2^31 cells, 2 GiB of bytes.
+     */
+    uint64_t max_result_bytes;
 } rsq_call_options;
 
-#define RSQ_CALL_OPTIONS_INIT             \
-    {                                     \
-        sizeof(rsq_call_options), 0, 0, 0 \
+#define RSQ_CALL_OPTIONS_INIT                \
+    {                                        \
+        sizeof(rsq_call_options), 0, 0, 0, 0 \
     }
 
 /**
@@ -331,6 +355,26 @@ typedef struct rsq_call_options {
  */
 RSQ_API rsq_code rsq_select(rsq_db *db, const char *sql, const rsq_value *params, size_t nparams,
                             const rsq_call_options *opts, rsq_result **out, rsq_error *err);
+
+/** One of several queries; all of it borrowed for the call. */
+typedef struct rsq_query {
+    const char *sql; /**< one statement, UTF-8 */
+    size_t sql_len;  /**< bytes; 0: NUL-terminated */
+    const rsq_value *params;
+    size_t nparams;
+} rsq_query;
+
+/**
+ * rsq_select() for several queries that see one commit.
+ *
+ * @param queries  `count` of them, at least one.
+ * @param results  room for `count` results; on RSQ_OK the caller owns each.
+ * @return as rsq_select(); on failure `err->row` is the index of the query that failed.
+ *
+ * Thread: any.
+ */
+RSQ_API rsq_code rsq_select_all(rsq_db *db, const rsq_query *queries, size_t count,
+                                const rsq_call_options *opts, rsq_result **results, rsq_error *err);
 
 /**
  * rsq_select() with the rows as JSON text: `[{"column":value,…},…]`, no white
@@ -587,6 +631,83 @@ RSQ_API rsq_code rsq_queue_wait(rsq_queue *q, uint32_t timeout_ms);
  * and not inside its callbacks.
  */
 RSQ_API void rsq_queue_free(rsq_queue *q);
+
+/* -------------------------------------------------- asynchronous calls -- */
+
+/**
+ * Called once when an op has completed, by rsq_queue_dispatch() of its queue.
+ * `op` is borrowed: it is the caller's until rsq_op_free(), also inside here;
+ * one that was freed before, or never asked for, lives until this returns.
+ */
+typedef void (*rsq_op_done)(rsq_op *op, void *ctx);
+
+/** Settings of an asynchronous call. */
+typedef struct rsq_op_options {
+    size_t size;    /**< sizeof(rsq_op_options) */
+    size_t sql_len; /**< bytes of the SQL; 0: NUL-terminated */
+    /** Limit from the submission to the completion; what runs then is interrupted. 0: none. */
+    uint32_t timeout_ms;
+    uint32_t json;             /**< RSQ_JSON_…, for JSON */
+    uint64_t max_result_bytes; /**< as in rsq_call_options */
+    /** Where `done` is called; NULL: the database's default queue. Borrowed until then. */
+    rsq_queue *queue;
+    rsq_op_done done; /**< NULL: nothing is called; use rsq_op_wait() or rsq_op_status() */
+    void *ctx;        /**< passed to `done`; borrowed until then */
+} rsq_op_options;
+
+/**
+ * rsq_select() on a reader thread of the database.
+ *
+ * @param sql, params  copied into the op, in one block.
+ * @param opts         NULL for the defaults.
+ * @param out          on RSQ_OK, an op the caller owns: rsq_op_free(). Written
+ *                     before `done` can be called. May be NULL if there is a `done`.
+ * @return RSQ_OK: submitted, and completed exactly once; errors of the SQL come
+ *         with the completion. RSQ_EINVAL, RSQ_ECLOSED, RSQ_ENOMEM: not submitted.
+ *
+ * Thread: any.
+ */
+RSQ_API rsq_code rsq_select_async(rsq_db *db, const char *sql, const rsq_value *params, size_t nparams,
+                                  const rsq_op_options *opts, rsq_op **out);
+
+/** rsq_select_json() on a reader thread; see rsq_select_async(). */
+RSQ_API rsq_code rsq_select_json_async(rsq_db *db, const char *sql, const rsq_value *params, size_t nparams,
+                                       const rsq_op_options *opts, rsq_op **out);
+
+/** rsq_select_all() on a reader thread; see rsq_select_async(). `opts->sql_len` is not used. */
+RSQ_API rsq_code rsq_select_all_async(rsq_db *db, const rsq_query *queries, size_t count,
+                                      const rsq_op_options *opts, rsq_op **out);
+
+/**
+ * Sleep until an op has completed.
+ * @param timeout_ms  0: only look; UINT32_MAX: no limit.
+ * @return RSQ_OK: completed, well or not; RSQ_ETIMEOUT; RSQ_EINVAL. Thread: any, callbacks included.
+ */
+RSQ_API rsq_code rsq_op_wait(rsq_op *op, uint32_t timeout_ms);
+
+/**
+ * Ask an op to end with RSQ_ECANCELLED. One that has not begun completes at
+ * once, one that runs is interrupted, one that has completed stays as it is.
+ * No other op is touched. NULL is a no-op. Thread: any.
+ */
+RSQ_API void rsq_op_cancel(rsq_op *op);
+
+/** RSQ_EPENDING, or how it completed: RSQ_OK, the code of its failure, RSQ_ECANCELLED, RSQ_ETIMEOUT,
+ * RSQ_ECLOSED. Thread: any. */
+RSQ_API rsq_code rsq_op_status(const rsq_op *op);
+
+/** Detail of its failure, borrowed from the op; NULL if it is pending or went well. Thread: any. */
+RSQ_API const rsq_error *rsq_op_error(const rsq_op *op);
+
+/**
+ * Take its result, or the next one of rsq_select_all_async(): the caller owns
+ * it. NULL if there is none, or none any more. Thread: any.
+ */
+RSQ_API rsq_result *rsq_op_take_result(rsq_op *op);
+
+/** Give the op up. One that is pending goes on, and its `done` is called. NULL is a no-op. Thread: any, its
+ * own `done` included. */
+RSQ_API void rsq_op_free(rsq_op *op);
 
 /* -------------------------------------------------------- live queries -- */
 

@@ -1,6 +1,8 @@
 /* Calls in place: check the arguments, pin the database, pass on. */
 #include "api/db.h"
 #include "api/options.h"
+#include "api/request.h"
+#include "base/alloc.h"
 #include "base/error.h"
 #include "exec/tx.h"
 
@@ -26,7 +28,11 @@ static rsq_code read_call(call *c, const char *sql, const rsq_value *params, siz
         code = rsq_options_read(&o, sizeof o, opts, err);
         if (code != RSQ_OK)
             return code;
+        if (!rsq_json_flags_are_valid(o.json))
+            return rsq_error_set(err, RSQ_EINVAL, "the option json is out of range");
         c->request.sql_len = o.sql_len;
+        c->request.json = o.json;
+        c->request.bytes_max = rsq_bytes_max(o.max_result_bytes);
         c->timeout_ms = o.timeout_ms;
     }
     if (!c->request.sql_len)
@@ -62,6 +68,28 @@ rsq_code rsq_select_json(rsq_db *db, const char *sql, const rsq_value *params, s
                          const rsq_call_options *opts, rsq_result **out, rsq_error *err)
 {
     return select_shape(db, sql, params, nparams, opts, RSQ_SHAPE_JSON, out, err);
+}
+
+rsq_code rsq_select_all(rsq_db *db, const rsq_query *queries, size_t count, const rsq_call_options *opts,
+                        rsq_result **results, rsq_error *err)
+{
+    rsq_request *requests = NULL;
+    rsq_call_options o;
+    rsq_code code;
+
+    if (!results)
+        return rsq_error_set(err, RSQ_EINVAL, "results is NULL");
+    code = rsq_options_read(&o, sizeof o, opts, err);
+    if (code == RSQ_OK)
+        code = rsq_requests_read(queries, count, 0, o.max_result_bytes, &requests, err);
+    if (code == RSQ_OK)
+        code = rsq_db_pin(db, err);
+    if (code == RSQ_OK) {
+        code = rsq_core_select_all(db->core, requests, count, o.timeout_ms, results, err);
+        rsq_db_unpin(db);
+    }
+    rsq_free(requests);
+    return code;
 }
 
 rsq_code rsq_execute(rsq_db *db, const char *sql, const rsq_value *params, size_t nparams,

@@ -152,6 +152,8 @@ static void fill_defaults(rsq_open_options *o)
         o->synchronous = RSQ_SYNC_NORMAL;
     if (!o->lease_timeout_ms)
         o->lease_timeout_ms = 30000;
+    if (!o->keep_snapshot_ms)
+        o->keep_snapshot_ms = 100;
     if (!o->mmap_bytes)
         o->mmap_bytes = (int64_t)256 << 20;
     else if (o->mmap_bytes < 0)
@@ -261,6 +263,7 @@ rsq_code rsq_close(rsq_db *db)
     rsq_core_stop(db->core);
     wait_for_pins(db);
     rsq_streams_stop(db->streams);
+    rsq_core_finish_ops(db->core);
     rsq_queue_finish(db->queue);
     rsq_core_close(db->core);
     db->core = NULL;

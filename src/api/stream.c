@@ -2,20 +2,7 @@
 #include "api/db.h"
 #include "api/options.h"
 #include "base/error.h"
-
-static rsq_code check_params(const rsq_value *params, size_t nparams, rsq_error *err)
-{
-    if (nparams && !params)
-        return rsq_error_set(err, RSQ_EINVAL, "there are %zu parameters at NULL", nparams);
-    for (size_t i = 0; i < nparams; i++) {
-        if (params[i].type > RSQ_BLOB)
-            return rsq_error_set(err, RSQ_EINVAL, "parameter %zu has the unknown type %u", i + 1,
-                                 params[i].type);
-        if (params[i].type >= RSQ_TEXT && params[i].len && !params[i].as.blob)
-            return rsq_error_set(err, RSQ_EINVAL, "parameter %zu has %u bytes at NULL", i + 1, params[i].len);
-    }
-    return RSQ_OK;
-}
+#include "base/values.h"
 
 rsq_code rsq_stream_open(rsq_db *db, const char *sql, const rsq_value *params, size_t nparams,
                          const rsq_stream_options *opts, rsq_stream **out, rsq_error *err)
@@ -30,7 +17,7 @@ rsq_code rsq_stream_open(rsq_db *db, const char *sql, const rsq_value *params, s
     if (code == RSQ_OK && !o.event)
         code = rsq_error_set(err, RSQ_EINVAL, "the option event is NULL");
     if (code == RSQ_OK)
-        code = check_params(params, nparams, err);
+        code = rsq_values_check(params, nparams, err);
     if (code == RSQ_OK)
         code = rsq_db_pin(db, err);
     if (code != RSQ_OK)

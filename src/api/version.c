@@ -36,6 +36,7 @@ static const char *const names[] = {
     [RSQ_ENOMEM] = "RSQ_ENOMEM",
     [RSQ_ETOOBIG] = "RSQ_ETOOBIG",
     [RSQ_EUNSUPPORTED] = "RSQ_EUNSUPPORTED",
+    [RSQ_EPENDING] = "RSQ_EPENDING",
 };
 
 const char *rsq_code_name(rsq_code code)

@@ -104,7 +104,7 @@ rsq_code rsq_core_open(const char *path, const rsq_open_options *opts, rsq_commi
     core->writable = !(opts->flags & RSQ_OPEN_READONLY);
     atomic_init(&core->seq.newest, 0);
     if (!core->single)
-        rsq_readers_init(&core->readers, &core->config, opts->readers);
+        rsq_readers_init(&core->readers, &core->config, opts->readers, opts->keep_snapshot_ms);
     code = open_first(core, sink, err);
     if (code != RSQ_OK) {
         if (!core->single) {
@@ -117,6 +117,8 @@ rsq_code rsq_core_open(const char *path, const rsq_open_options *opts, rsq_commi
     }
     /* Work for live queries leaves one reader to callers, if there is more than one. */
     rsq_workers_init(&core->workers, core->single ? 1 : streams);
+    rsq_workers_init(&core->op_workers, core->single ? 1 : opts->readers);
+    rsq_timer_init(&core->timer);
     *out = core;
     return RSQ_OK;
 }
@@ -129,9 +131,15 @@ void rsq_core_stop(rsq_core *core)
         rsq_writer_stop(&core->writer);
 }
 
+void rsq_core_finish_ops(rsq_core *core)
+{
+    rsq_workers_fini(&core->op_workers);
+}
+
 void rsq_core_close(rsq_core *core)
 {
     rsq_workers_fini(&core->workers);
+    rsq_timer_fini(&core->timer);
     if (!core->single)
         rsq_readers_fini(&core->readers);
     /* Last: when the last connection closes, SQLite copies the log into the database, for which it must

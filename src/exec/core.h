@@ -6,6 +6,8 @@
 #define RSQ_EXEC_CORE_H
 
 #include "exec/readers.h"
+#include "exec/stop.h"
+#include "exec/timer.h"
 #include "exec/workers.h"
 #include "exec/writer.h"
 
@@ -18,9 +20,11 @@ typedef struct rsq_core {
 
     /* Guarded by themselves. */
     rsq_seq seq;
-    rsq_readers readers; /* unless `single` */
-    rsq_writer writer;   /* if `writable` */
-    rsq_workers workers;
+    rsq_readers readers;    /* unless `single` */
+    rsq_writer writer;      /* if `writable` */
+    rsq_workers workers;    /* for live queries */
+    rsq_workers op_workers; /* for asynchronous calls */
+    rsq_timer timer;
 } rsq_core;
 
 /* `opts` is checked and complete: every default filled in. `sink` is borrowed until the close. */
@@ -30,7 +34,10 @@ rsq_code rsq_core_open(const char *path, const rsq_open_options *opts, rsq_commi
 /* Refuse new work and send away who waits; does not wait itself. */
 void rsq_core_stop(rsq_core *core);
 
-/* End threads, close connections, free. After stop, with no call inside. */
+/* Complete the asynchronous calls that are left: after stop, before their queue is closed. */
+void rsq_core_finish_ops(rsq_core *core);
+
+/* End threads, close connections, free. After rsq_core_finish_ops(), with no call inside. */
 void rsq_core_close(rsq_core *core);
 
 /* Does a transaction function of the calling thread run? */
@@ -56,6 +63,13 @@ void rsq_core_release(rsq_core *core, const rsq_lease *lease);
 /* dispatch.c: one call each; `timeout_ms` 0 is the database's. */
 rsq_code rsq_core_select(rsq_core *core, const rsq_request *rq, rsq_shape shape, uint32_t timeout_ms,
                          rsq_result **out, rsq_error *err);
+/* Several on one snapshot; `results` has room for `count`. On failure none is left, and err->row says which
+ * failed. */
+rsq_code rsq_core_select_all(rsq_core *core, const rsq_request *requests, size_t count, uint32_t timeout_ms,
+                             rsq_result **results, rsq_error *err);
+/* The same on a leased connection, as one run that `stop` may end. */
+rsq_code rsq_core_select_stoppable(rsq_conn *conn, const rsq_request *requests, size_t count, rsq_shape shape,
+                                   rsq_stop *stop, rsq_result **results, rsq_error *err);
 rsq_code rsq_core_execute(rsq_core *core, const rsq_request *rq, uint32_t timeout_ms, rsq_result **out,
                           rsq_error *err);
 rsq_code rsq_core_execute_batch(rsq_core *core, const rsq_request *rq, size_t rows, uint32_t timeout_ms,

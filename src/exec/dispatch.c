@@ -5,20 +5,114 @@
 #include "base/error.h"
 #include "exec/tx.h"
 
+static void drop_results(rsq_result **results, size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        rsq_result_unref(results[i]);
+        results[i] = NULL;
+    }
+}
+
+/* All requests in the snapshot that is open; on failure no result is left. */
+static rsq_code select_each(rsq_conn *conn, const rsq_request *requests, size_t count, rsq_shape shape,
+                            rsq_result **results, rsq_error *err)
+{
+    for (size_t i = 0; i < count; i++) {
+        rsq_code code = rsq_conn_select(conn, &requests[i], shape, &results[i], err);
+
+        if (code == RSQ_OK)
+            continue;
+        if (count > 1 && err)
+            err->row = (int64_t)i;
+        drop_results(results, i);
+        return code;
+    }
+    return RSQ_OK;
+}
+
+rsq_code rsq_core_select_stoppable(rsq_conn *conn, const rsq_request *requests, size_t count, rsq_shape shape,
+                                   rsq_stop *stop, rsq_result **results, rsq_error *err)
+{
+    rsq_code code, why;
+
+    if (!rsq_stop_enter(stop, conn))
+        return rsq_stop_error(rsq_stop_why(stop), err);
+    code = select_each(conn, requests, count, shape, results, err);
+    rsq_stop_leave(stop);
+    why = rsq_stop_why(stop);
+    return code == RSQ_ECANCELLED && why != RSQ_OK ? rsq_stop_error(why, err) : code;
+}
+
+/* With a limit of the caller's: the timer's thread interrupts what still runs then. */
+static rsq_code select_in_time(rsq_core *core, rsq_conn *conn, const rsq_request *requests, size_t count,
+                               rsq_shape shape, int64_t deadline_ns, rsq_result **results, rsq_error *err)
+{
+    int64_t left_ms = (deadline_ns - rsq_now_ns()) / 1000000;
+    rsq_stop stop;
+    rsq_code code = rsq_timer_ensure(&core->timer, err);
+
+    if (code != RSQ_OK)
+        return code;
+    rsq_stop_init(&stop, &core->timer, left_ms > 0 ? (uint32_t)left_ms : 1, NULL);
+    code = rsq_core_select_stoppable(conn, requests, count, shape, &stop, results, err);
+    rsq_stop_detach(&stop);
+    rsq_stop_fini(&stop);
+    return code;
+}
+
+static rsq_code select_leased(rsq_core *core, const rsq_request *requests, size_t count, rsq_shape shape,
+                              uint32_t timeout_ms, rsq_result **results, rsq_error *err)
+{
+    int64_t deadline_ns = timeout_ms ? rsq_deadline_ns(timeout_ms) : RSQ_NO_DEADLINE;
+    rsq_lease lease = {0};
+    rsq_code code = rsq_core_lease(core, &requests[0], rsq_core_timeout(core, timeout_ms), &lease, err);
+
+    if (code != RSQ_OK)
+        return code;
+    if (deadline_ns == RSQ_NO_DEADLINE)
+        code = select_each(lease.conn, requests, count, shape, results, err);
+    else
+        code = select_in_time(core, lease.conn, requests, count, shape, deadline_ns, results, err);
+    rsq_core_release(core, &lease);
+    return code;
+}
+
 rsq_code rsq_core_select(rsq_core *core, const rsq_request *rq, rsq_shape shape, uint32_t timeout_ms,
                          rsq_result **out, rsq_error *err)
 {
-    rsq_lease lease = {0};
+    rsq_result *r = NULL;
     rsq_code code;
 
     if (rsq_core_in_tx(core))
         return rsq_tx_run_select(core->writer.tx, rq, shape, out, err);
-    code = rsq_core_lease(core, rq, rsq_core_timeout(core, timeout_ms), &lease, err);
-    if (code != RSQ_OK)
-        return code;
-    code = rsq_conn_select(lease.conn, rq, shape, out, err);
-    rsq_core_release(core, &lease);
+    code = select_leased(core, rq, 1, shape, timeout_ms, &r, err);
+    if (code == RSQ_OK)
+        *out = r;
     return code;
+}
+
+static rsq_code select_all_in_tx(rsq_tx *tx, const rsq_request *requests, size_t count, rsq_result **results,
+                                 rsq_error *err)
+{
+    for (size_t i = 0; i < count; i++) {
+        rsq_code code = rsq_tx_run_select(tx, &requests[i], RSQ_SHAPE_CELLS, &results[i], err);
+
+        if (code == RSQ_OK)
+            continue;
+        if (err)
+            err->row = (int64_t)i;
+        drop_results(results, i);
+        return code;
+    }
+    return RSQ_OK;
+}
+
+rsq_code rsq_core_select_all(rsq_core *core, const rsq_request *requests, size_t count, uint32_t timeout_ms,
+                             rsq_result **results, rsq_error *err)
+{
+    if (rsq_core_in_tx(core))
+        return select_all_in_tx(core->writer.tx, requests, count, results, err);
+    return select_leased(core, requests, count, RSQ_SHAPE_CELLS, timeout_ms, results, err);
 }
 
 static rsq_code take_turn(rsq_core *core, const rsq_request *rq, uint32_t timeout_ms, rsq_error *err)

@@ -184,6 +184,14 @@ rsq_code rsq_queue_wait(rsq_queue *q, uint32_t timeout_ms)
         rsq_mutex_unlock(&q->mu);
         return RSQ_EMISUSE;
     }
+    if (!q->first && !q->closed && timeout_ms > 0 && q->sleepers == 0) {
+        rsq_spin spin = q->spin;
+
+        rsq_mutex_unlock(&q->mu);
+        (void)rsq_spin_while_zero(&spin, &q->count);
+        rsq_mutex_lock(&q->mu);
+        q->spin = spin;
+    }
     while (!q->first && !q->closed && in_time) {
         q->sleepers++;
         in_time = rsq_cond_wait_until(&q->changed, &q->mu, deadline);

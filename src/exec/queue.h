@@ -8,6 +8,7 @@
 
 #include <stdatomic.h>
 
+#include "plat/spin.h"
 #include "plat/thread.h"
 #include "resqlite.h"
 
@@ -30,11 +31,12 @@ struct rsq_queue {
     rsq_mutex mu;
     rsq_cond changed; /* not empty any more, closed, or a dispatch ended */
     rsq_queue_node *first, *last;
-    size_t count;
+    _Atomic size_t count; /* written under mu; read without by the one that spins, who then takes mu */
     unsigned sleepers;
     int fd;                /* -1 until asked for */
     uintptr_t dispatching; /* the thread that dispatches; 0: none */
     unsigned depth;        /* of nested dispatches on it */
+    rsq_spin spin;         /* of rsq_queue_wait(); one thread consumes */
     bool closed;           /* nothing is posted any more */
 };
 

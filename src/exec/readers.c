@@ -4,13 +4,10 @@
 
 #include "base/error.h"
 
-/* The keeper looks twice in this time; an idle snapshot lives at most as long, and at least half of it. */
-#define KEEP_MS 100
-
-void rsq_readers_init(rsq_readers *rs, const rsq_conn_config *config, unsigned count)
+void rsq_readers_init(rsq_readers *rs, const rsq_conn_config *config, unsigned count, uint32_t keep_ms)
 {
     assert(count >= 1 && count <= RSQ_READERS_MAX);
-    *rs = (rsq_readers){.config = config, .count = count};
+    *rs = (rsq_readers){.config = config, .count = count, .keep_ms = keep_ms};
     rs->keep = !(config->flags & RSQ_OPEN_NO_KEPT_SNAPSHOTS);
     rsq_mutex_init(&rs->mu);
     rsq_cond_init(&rs->keeper_wake);
@@ -87,6 +84,8 @@ static void let_go_locked(rsq_readers *rs, uint32_t ticks)
 static void *keeper_main(void *readers)
 {
     rsq_readers *rs = readers;
+    /* Twice in the time: an idle snapshot lives at most as long, and at least half of it. */
+    uint32_t look_ms = rs->keep_ms > 1 ? rs->keep_ms / 2 : 1;
 
     rsq_mutex_lock(&rs->mu);
     while (!rs->stopping) {
@@ -94,7 +93,7 @@ static void *keeper_main(void *readers)
         if (rs->keeper_asleep)
             (void)rsq_cond_wait_until(&rs->keeper_wake, &rs->mu, RSQ_NO_DEADLINE);
         else
-            (void)rsq_cond_wait_until(&rs->keeper_wake, &rs->mu, rsq_deadline_ns(KEEP_MS / 2));
+            (void)rsq_cond_wait_until(&rs->keeper_wake, &rs->mu, rsq_deadline_ns(look_ms));
         rs->tick++;
         let_go_locked(rs, 2);
     }

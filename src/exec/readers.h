@@ -39,7 +39,8 @@ typedef struct rsq_readers {
     /* Immutable after rsq_readers_init(). */
     const rsq_conn_config *config; /* borrowed; outlives the pool */
     unsigned count;
-    bool keep; /* snapshots are kept */
+    bool keep;        /* snapshots are kept */
+    uint32_t keep_ms; /* idle ones at most as long */
 
     /* Any thread, under mu. */
     rsq_mutex mu;
@@ -59,7 +60,7 @@ typedef struct rsq_readers {
 } rsq_readers;
 
 /* `count` is 1 to RSQ_READERS_MAX. */
-void rsq_readers_init(rsq_readers *rs, const rsq_conn_config *config, unsigned count);
+void rsq_readers_init(rsq_readers *rs, const rsq_conn_config *config, unsigned count, uint32_t keep_ms);
 
 /* Refuse new leases with RSQ_ECLOSED and send those that wait away; does not wait. */
 void rsq_readers_stop(rsq_readers *rs);

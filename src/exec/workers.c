@@ -3,11 +3,13 @@
 #include <assert.h>
 
 #include "base/error.h"
+#include "plat/spin.h"
 
 void rsq_workers_init(rsq_workers *ws, unsigned max)
 {
     assert(max >= 1 && max <= RSQ_WORKERS_MAX);
     *ws = (rsq_workers){.max = max};
+    atomic_init(&ws->waiting, 0);
     rsq_mutex_init(&ws->mu);
     rsq_cond_init(&ws->work);
 }
@@ -21,12 +23,34 @@ static rsq_job *take_locked(rsq_workers *ws)
     ws->first = job->next;
     if (!ws->first)
         ws->last = NULL;
+    atomic_fetch_sub_explicit(&ws->waiting, 1, memory_order_relaxed);
     return job;
+}
+
+/* Until there may be work. A submission that finds a worker spinning counts on it, so it looks again under
+ * mu. */
+static void rest_locked(rsq_workers *ws, rsq_spin *spin)
+{
+    if (ws->spinning == 0 && !ws->stopping) {
+        bool found;
+
+        ws->spinning++;
+        rsq_mutex_unlock(&ws->mu);
+        found = rsq_spin_while_zero(spin, &ws->waiting);
+        rsq_mutex_lock(&ws->mu);
+        ws->spinning--;
+        if (found || ws->first || ws->stopping)
+            return;
+    }
+    ws->idle++;
+    (void)rsq_cond_wait_until(&ws->work, &ws->mu, RSQ_NO_DEADLINE);
+    ws->idle--;
 }
 
 static void *worker_main(void *workers)
 {
     rsq_workers *ws = workers;
+    rsq_spin spin = {0};
     rsq_job *job;
 
     rsq_mutex_lock(&ws->mu);
@@ -39,9 +63,7 @@ static void *worker_main(void *workers)
         } else if (ws->stopping) {
             break;
         } else {
-            ws->idle++;
-            (void)rsq_cond_wait_until(&ws->work, &ws->mu, RSQ_NO_DEADLINE);
-            ws->idle--;
+            rest_locked(ws, &spin);
         }
     }
     rsq_mutex_unlock(&ws->mu);
@@ -76,10 +98,14 @@ void rsq_workers_submit(rsq_workers *ws, rsq_job *job)
     else
         ws->first = job;
     ws->last = job;
-    if (ws->idle > 0)
-        rsq_cond_signal(&ws->work);
-    else if (ws->started < ws->max)
-        (void)start_one_locked(ws); /* if it cannot be, the threads there are take the job */
+    atomic_fetch_add_explicit(&ws->waiting, 1, memory_order_relaxed);
+    /* One that spins takes one job; the others want a thread each. */
+    if (atomic_load_explicit(&ws->waiting, memory_order_relaxed) > ws->spinning) {
+        if (ws->idle > 0)
+            rsq_cond_signal(&ws->work);
+        else if (ws->started < ws->max)
+            (void)start_one_locked(ws); /* if it cannot be, the threads there are take the job */
+    }
     rsq_mutex_unlock(&ws->mu);
 }
 

@@ -1,12 +1,17 @@
 /*
  * Worker threads and the line of jobs they take from, first in first out.
  *
+ * One worker without work looks for some for a while before it sleeps, so that a
+ * job that comes soon costs no system call; the others sleep at once.
+ *
  * A job is a struct of its owner's, linked here while it waits: submitting
  * allocates nothing and cannot fail. A thread is started when a job finds none
  * idle, up to a limit; the first is started by rsq_workers_ensure(), which can fail.
  */
 #ifndef RSQ_EXEC_WORKERS_H
 #define RSQ_EXEC_WORKERS_H
+
+#include <stdatomic.h>
 
 #include "plat/thread.h"
 #include "resqlite.h"
@@ -23,9 +28,13 @@ typedef struct rsq_workers {
     rsq_mutex mu;
     rsq_cond work;
     rsq_job *first, *last;
-    unsigned idle;
+    unsigned spinning; /* looks for a job, awake; at most one does */
+    unsigned idle;     /* asleep */
     unsigned started;
     bool stopping;
+
+    /* Jobs that wait. Written under mu; read without by the one that spins, who then takes mu. */
+    _Atomic size_t waiting;
 
     unsigned max;                        /* immutable */
     rsq_thread threads[RSQ_WORKERS_MAX]; /* written under mu while starting; joined after stop */

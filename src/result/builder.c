@@ -35,24 +35,25 @@ static bool prepare_block(rsq_block **slot, size_t size)
     return true;
 }
 
-static void reset(rsq_builder *b, size_t columns)
+static void reset(rsq_builder *b, size_t columns, size_t bytes_max)
 {
+    b->bytes_max = bytes_max ? bytes_max : SIZE_MAX;
     b->columns = columns;
     b->byte_total = 0;
     b->failed = RSQ_OK;
 }
 
-bool rsq_builder_begin(rsq_builder *b, size_t columns, const rsq_builder_hint *hint)
+bool rsq_builder_begin(rsq_builder *b, size_t columns, size_t bytes_max, const rsq_builder_hint *hint)
 {
     size_t bytes = hint->bytes < TEXT_BLOCK_MAX ? hint->bytes : TEXT_BLOCK_MAX;
 
-    reset(b, columns);
+    reset(b, columns, bytes_max);
     return prepare_block(&b->cells, hint->cells * sizeof(rsq_value)) && prepare_block(&b->bytes, bytes);
 }
 
-bool rsq_builder_begin_json(rsq_builder *b, const rsq_builder_hint *hint)
+bool rsq_builder_begin_json(rsq_builder *b, size_t bytes_max, const rsq_builder_hint *hint)
 {
-    reset(b, 0);
+    reset(b, 0, bytes_max);
     return prepare_block(&b->bytes, hint->bytes);
 }
 
@@ -60,6 +61,23 @@ static void *fail(rsq_builder *b, rsq_code code)
 {
     b->failed = code;
     return NULL;
+}
+
+/* Bytes of the result so far. */
+static size_t total(const rsq_builder *b)
+{
+    size_t cells = b->columns ? b->cells->used : 0;
+
+    return cells + b->byte_total + b->bytes->used;
+}
+
+/* Would `more` bytes be over the caller's limit? Asked when a block is full; the exact answer is given at the
+ * end. */
+static bool is_too_big(const rsq_builder *b, size_t more)
+{
+    size_t so_far = total(b);
+
+    return so_far > b->bytes_max || more > b->bytes_max - so_far;
 }
 
 /* Replace the only block in `*slot` by one at least twice as large. */
@@ -82,7 +100,7 @@ rsq_value *rsq_builder_grow_cells(rsq_builder *b)
 {
     size_t size = b->columns * sizeof(rsq_value);
 
-    if (b->cells->used / sizeof(rsq_value) > RSQ_RESULT_CELLS_MAX - b->columns)
+    if (b->cells->used / sizeof(rsq_value) > RSQ_RESULT_CELLS_MAX - b->columns || is_too_big(b, size))
         return fail(b, RSQ_ETOOBIG);
     if (!double_block(&b->cells, size))
         return fail(b, RSQ_ENOMEM);
@@ -94,7 +112,7 @@ char *rsq_builder_grow_bytes(rsq_builder *b, size_t size)
     size_t next = 2 * b->bytes->capacity < TEXT_BLOCK_MAX ? 2 * b->bytes->capacity : TEXT_BLOCK_MAX;
     rsq_block *block;
 
-    if (size > RSQ_RESULT_BYTES_MAX - b->byte_total - b->bytes->used)
+    if (size > RSQ_RESULT_BYTES_MAX - b->byte_total - b->bytes->used || is_too_big(b, size))
         return fail(b, RSQ_ETOOBIG);
     block = rsq_block_new(size > next ? size : next);
     if (!block)
@@ -107,7 +125,7 @@ char *rsq_builder_grow_bytes(rsq_builder *b, size_t size)
 
 bool rsq_builder_grow_json(rsq_builder *b, size_t size)
 {
-    if (size > RSQ_RESULT_BYTES_MAX - b->bytes->used) {
+    if (size > RSQ_RESULT_BYTES_MAX - b->bytes->used || is_too_big(b, size)) {
         (void)fail(b, RSQ_ETOOBIG);
         return false;
     }
@@ -163,11 +181,13 @@ rsq_result *rsq_builder_finish(rsq_builder *b, rsq_columns *columns, rsq_builder
     bool small = !b->bytes->next && (used <= SMALL_MAX || wasteful);
     rsq_result *r;
 
+    if (is_too_big(b, 0))
+        return fail(b, RSQ_ETOOBIG);
     hint->cells = cells;
     hint->bytes = b->byte_total + b->bytes->used;
     r = small ? finish_small(b, cells) : finish_large(b);
     if (!r)
-        return NULL;
+        return fail(b, RSQ_ENOMEM);
     r->head.columns = b->columns;
     r->head.rows = b->columns ? cells / b->columns : 0;
     r->columns = columns ? rsq_columns_ref(columns) : NULL;
@@ -177,18 +197,23 @@ rsq_result *rsq_builder_finish(rsq_builder *b, rsq_columns *columns, rsq_builder
 
 rsq_result *rsq_builder_finish_json(rsq_builder *b, rsq_builder_hint *hint)
 {
-    char *end = rsq_builder_json_room(b, 1);
+    bool too_big = is_too_big(b, 0);
     bool small = b->bytes->used < SMALL_MAX || b->bytes->capacity / WASTE_MAX > b->bytes->used;
     size_t len = b->bytes->used;
     rsq_result *r;
+    char *end;
 
+    if (too_big)
+        return fail(b, RSQ_ETOOBIG);
+    b->bytes_max = SIZE_MAX; /* the terminator is not part of the JSON */
+    end = rsq_builder_json_room(b, 1);
     if (!end)
         return NULL;
     *end = '\0';
     hint->bytes = len + 1;
     r = rsq_result_new(small ? len + 1 : 0);
     if (!r)
-        return NULL;
+        return fail(b, RSQ_ENOMEM);
     if (small) {
         memcpy(rsq_result_extra(r), rsq_block_bytes(b->bytes), len + 1);
         r->json = rsq_result_extra(r);

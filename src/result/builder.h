@@ -31,13 +31,15 @@ typedef struct rsq_builder {
     rsq_block *bytes;  /* owned; newest first; the JSON buffer when building JSON */
     size_t byte_total; /* in all of `bytes` */
     size_t columns;
-    rsq_code failed; /* RSQ_OK, RSQ_ENOMEM or RSQ_ETOOBIG: why a call below returned NULL */
+    size_t bytes_max; /* of cells and bytes together, or of JSON */
+    rsq_code failed;  /* RSQ_OK, RSQ_ENOMEM or RSQ_ETOOBIG: why a call below returned NULL */
 } rsq_builder;
 
 void rsq_builder_fini(rsq_builder *b);
 
-/* Begin a result of `columns` columns. False: no memory. */
-bool rsq_builder_begin(rsq_builder *b, size_t columns, const rsq_builder_hint *hint);
+/* Begin a result of `columns` columns and at most `bytes_max` bytes (0: no limit but those above). False: no
+ * memory. */
+bool rsq_builder_begin(rsq_builder *b, size_t columns, size_t bytes_max, const rsq_builder_hint *hint);
 
 /* Slow paths of the two inline functions below. */
 rsq_value *rsq_builder_grow_cells(rsq_builder *b);
@@ -70,7 +72,7 @@ static inline char *rsq_builder_bytes(rsq_builder *b, size_t size)
 }
 
 /* Begin JSON: one contiguous buffer. False: no memory. */
-bool rsq_builder_begin_json(rsq_builder *b, const rsq_builder_hint *hint);
+bool rsq_builder_begin_json(rsq_builder *b, size_t bytes_max, const rsq_builder_hint *hint);
 
 /* Slow path: move the buffer to one with room for `size` more bytes. */
 bool rsq_builder_grow_json(rsq_builder *b, size_t size);
@@ -90,7 +92,7 @@ static inline void rsq_builder_json_end(rsq_builder *b, const char *end)
 
 /*
  * Hand the result over and note its size in `hint`. `columns` may be NULL; a
- * reference to it is taken. NULL: no memory. The builder is ready for the next begin.
+ * reference to it is taken. NULL: see `failed`. The builder is ready for the next begin.
  */
 rsq_result *rsq_builder_finish(rsq_builder *b, rsq_columns *columns, rsq_builder_hint *hint);
 rsq_result *rsq_builder_finish_json(rsq_builder *b, rsq_builder_hint *hint);

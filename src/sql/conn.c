@@ -81,10 +81,26 @@ static rsq_code ask_pragma(rsq_conn *c, const char *sql, char *answer, size_t si
     return RSQ_OK;
 }
 
+/* Steps of SQLite's machine between two looks at the flag. */
+#define STEPS_PER_LOOK 1000
+
+static int is_stopped(void *conn)
+{
+    const rsq_conn *c = conn;
+
+    return c->stop && atomic_load_explicit(c->stop, memory_order_relaxed);
+}
+
+void rsq_conn_watch(rsq_conn *c, const _Atomic bool *stop)
+{
+    c->stop = stop;
+}
+
 /* Hooks come before anything is compiled: a statement compiled without them would not report. */
 static void install_hooks(rsq_conn *c)
 {
     sqlite3_set_authorizer(c->db, rsq_guard_authorize, &c->guard);
+    sqlite3_progress_handler(c->db, STEPS_PER_LOOK, is_stopped, c);
     if (c->role == RSQ_CONN_READER)
         return;
     sqlite3_preupdate_hook(c->db, rsq_capture_preupdate, c);

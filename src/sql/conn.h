@@ -9,6 +9,8 @@
 #ifndef RSQ_SQL_CONN_H
 #define RSQ_SQL_CONN_H
 
+#include <stdatomic.h>
+
 #include "base/names.h"
 #include "resqlite.h"
 #include "sql/seq.h"
@@ -41,6 +43,8 @@ typedef struct rsq_request {
     size_t sql_len;
     const rsq_value *params;
     size_t nparams;
+    uint32_t json;    /* RSQ_JSON_… */
+    size_t bytes_max; /* of the result; 0: RSQ_RESULT_BYTES_MAX */
 } rsq_request;
 
 typedef enum rsq_shape { RSQ_SHAPE_CELLS, RSQ_SHAPE_JSON } rsq_shape;
@@ -62,6 +66,10 @@ bool rsq_conn_broken(const rsq_conn *c);
 
 /* Is a transaction open, as SQLite sees it? */
 bool rsq_conn_in_transaction(const rsq_conn *c);
+
+/* While `stop` is true, what runs here ends with RSQ_ECANCELLED within a thousand steps. NULL: nothing is
+ * watched. */
+void rsq_conn_watch(rsq_conn *c, const _Atomic bool *stop);
 
 /* Abort the statement that runs, from any thread, while the connection is known to be leased. */
 void rsq_conn_interrupt(rsq_conn *c);

@@ -71,6 +71,7 @@ struct rsq_conn {
     rsq_capture capture;
     rsq_walindex walindex;
     uint64_t snapshot_seq;
+    const _Atomic bool *stop; /* borrowed; see rsq_conn_watch() */
     bool broken;
     int64_t last_insert_rowid; /* of the last INSERT of a caller's */
 
@@ -122,7 +123,9 @@ bool rsq_stmt_refresh(rsq_stmt *s);
 rsq_code rsq_stmt_bind(rsq_conn *c, rsq_stmt *s, const rsq_value *values, size_t n, rsq_error *err);
 
 /* rows.c, rows_json.c: step to the end; `rc` is the code of the first step. */
-rsq_code rsq_rows_collect(rsq_conn *c, rsq_stmt *s, int rc, rsq_result **out, rsq_error *err);
-rsq_code rsq_rows_collect_json(rsq_conn *c, rsq_stmt *s, int rc, rsq_result **out, rsq_error *err);
+rsq_code rsq_rows_collect(rsq_conn *c, rsq_stmt *s, const rsq_request *rq, int rc, rsq_result **out,
+                          rsq_error *err);
+rsq_code rsq_rows_collect_json(rsq_conn *c, rsq_stmt *s, const rsq_request *rq, int rc, rsq_result **out,
+                               rsq_error *err);
 
 #endif

@@ -19,9 +19,9 @@ rsq_code rsq_conn_select(rsq_conn *c, const rsq_request *rq, rsq_shape shape, rs
         return code;
     rc = sqlite3_step(s->h);
     if (shape == RSQ_SHAPE_JSON)
-        code = rsq_rows_collect_json(c, s, rc, &r, err);
+        code = rsq_rows_collect_json(c, s, rq, rc, &r, err);
     else
-        code = rsq_rows_collect(c, s, rc, &r, err);
+        code = rsq_rows_collect(c, s, rq, rc, &r, err);
     sqlite3_reset(s->h);
     if (code != RSQ_OK)
         return code;

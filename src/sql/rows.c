@@ -70,11 +70,12 @@ static bool copy_row(rsq_builder *b, sqlite3_stmt *h, size_t columns, bool utf8)
 static rsq_code builder_failed(const rsq_builder *b, rsq_error *err)
 {
     if (b->failed == RSQ_ETOOBIG)
-        return rsq_error_set(err, RSQ_ETOOBIG, "the result has more than 2^31 cells or bytes");
+        return rsq_error_set(err, RSQ_ETOOBIG, "the result is larger than its limit");
     return rsq_error_set(err, RSQ_ENOMEM, "out of memory");
 }
 
-rsq_code rsq_rows_collect(rsq_conn *c, rsq_stmt *s, int rc, rsq_result **out, rsq_error *err)
+rsq_code rsq_rows_collect(rsq_conn *c, rsq_stmt *s, const rsq_request *rq, int rc, rsq_result **out,
+                          rsq_error *err)
 {
     rsq_builder *b = &c->builder;
     size_t columns;
@@ -86,7 +87,7 @@ rsq_code rsq_rows_collect(rsq_conn *c, rsq_stmt *s, int rc, rsq_result **out, rs
     if (!rsq_stmt_refresh(s))
         return rsq_error_set(err, RSQ_ENOMEM, "out of memory");
     columns = s->columns->count;
-    if (!rsq_builder_begin(b, columns, &s->rows_hint))
+    if (!rsq_builder_begin(b, columns, rq->bytes_max, &s->rows_hint))
         return rsq_error_set(err, RSQ_ENOMEM, "out of memory");
     while (rc == SQLITE_ROW) {
         if (!copy_row(b, s->h, columns, c->utf8)) {
@@ -102,7 +103,7 @@ rsq_code rsq_rows_collect(rsq_conn *c, rsq_stmt *s, int rc, rsq_result **out, rs
     r = rsq_builder_finish(b, s->columns, &s->rows_hint);
     if (!r) {
         rsq_builder_abandon(b);
-        return rsq_error_set(err, RSQ_ENOMEM, "out of memory");
+        return builder_failed(b, err);
     }
     *out = r;
     return RSQ_OK;

@@ -1,6 +1,13 @@
 /*
- * Rows → JSON, in one pass, straight into one buffer: an array of objects,
- * whose keys were escaped once per statement.
+ * Rows → JSON, in one pass, straight into one buffer.
+ *
+ *            before the rows   a row's cells            between rows   after the rows
+ *   objects  [                 {"a":1,"b":2}            ,              ]
+ *   arrays   [                 [1,2]                    ,              ]
+ *   NDJSON                     {"a":1,"b":2}            newline        newline, if there was a row
+ *
+ * What comes before a cell (brace or comma, key, colon) is written as one piece,
+ * escaped once per statement.
  */
 #include "json/json.h"
 
@@ -10,8 +17,24 @@
 /* Texts up to here reserve their worst case (six bytes a byte); longer ones are measured first. */
 #define BOUND_MAX 4096
 
-/* Room for any number with its brackets and commas. */
+/* Room for any number, or for null, with quotes. */
 #define NUMBER_ROOM (RSQ_JSON_DOUBLE_MAX + 8)
+
+/* Beyond this a JavaScript number is not exact. */
+#define SAFE_INTEGER_MAX (INT64_C(1) << 53)
+
+/* One run of the writer. */
+typedef struct json_writer {
+    rsq_builder *b;
+    rsq_stmt *s;
+    uint32_t flags; /* RSQ_JSON_… */
+    bool utf8;      /* text is stored as UTF-8 */
+} json_writer;
+
+static uint32_t form_of(const json_writer *w)
+{
+    return w->flags & RSQ_JSON_FORM_MASK;
+}
 
 static bool build_keys(rsq_stmt *s)
 {
@@ -42,67 +65,7 @@ static bool build_keys(rsq_stmt *s)
     return true;
 }
 
-static bool write_text(rsq_builder *b, sqlite3_value *v, bool utf8)
-{
-    const char *text = utf8 ? sqlite3_value_blob(v) : (const void *)sqlite3_value_text(v);
-    size_t len = (size_t)sqlite3_value_bytes(v);
-    char *p;
-
-    if (len && !text) {
-        b->failed = RSQ_ENOMEM;
-        return false;
-    }
-    p = rsq_builder_json_room(b, len <= BOUND_MAX ? rsq_json_string_bound(len)
-                                                  : rsq_json_string_size(text, len));
-    if (!p)
-        return false;
-    rsq_builder_json_end(b, rsq_json_string(p, text ? text : "", len));
-    return true;
-}
-
-static bool write_blob(rsq_builder *b, sqlite3_value *v)
-{
-    const void *bytes = sqlite3_value_blob(v);
-    size_t len = (size_t)sqlite3_value_bytes(v);
-    char *p = rsq_builder_json_room(b, rsq_json_base64_size(len));
-
-    if (!p)
-        return false;
-    rsq_builder_json_end(b, rsq_json_base64(p, bytes ? bytes : "", len));
-    return true;
-}
-
-static bool write_cell(rsq_builder *b, const rsq_json_key *key, sqlite3_value *v, bool utf8)
-{
-    char *p = rsq_builder_json_room(b, key->len + NUMBER_ROOM);
-
-    if (!p)
-        return false;
-    memcpy(p, key->text, key->len);
-    p += key->len;
-    switch (sqlite3_value_type(v)) {
-    case SQLITE_INTEGER:
-        p = rsq_json_int64(p, sqlite3_value_int64(v));
-        break;
-    case SQLITE_FLOAT:
-        p = rsq_json_double(p, sqlite3_value_double(v));
-        break;
-    case SQLITE_TEXT:
-        rsq_builder_json_end(b, p);
-        return write_text(b, v, utf8);
-    case SQLITE_BLOB:
-        rsq_builder_json_end(b, p);
-        return write_blob(b, v);
-    default:
-        memcpy(p, "null", 4);
-        p += 4;
-        break;
-    }
-    rsq_builder_json_end(b, p);
-    return true;
-}
-
-static bool write_char(rsq_builder *b, char ch)
+static bool put(rsq_builder *b, char ch)
 {
     char *p = rsq_builder_json_room(b, 1);
 
@@ -113,15 +76,109 @@ static bool write_char(rsq_builder *b, char ch)
     return true;
 }
 
-static bool write_row(rsq_builder *b, rsq_stmt *s, bool first, bool utf8)
+static bool write_text(json_writer *w, sqlite3_value *v)
 {
-    if (!first && !write_char(b, ','))
+    const char *text = w->utf8 ? sqlite3_value_blob(v) : (const void *)sqlite3_value_text(v);
+    size_t len = (size_t)sqlite3_value_bytes(v);
+    char *p;
+
+    if (len && !text) {
+        w->b->failed = RSQ_ENOMEM; /* SQLite had no memory to convert the text */
         return false;
-    for (uint32_t i = 0; i < s->columns->count; i++) {
-        if (!write_cell(b, &s->keys[i], sqlite3_column_value(s->h, (int)i), utf8))
+    }
+    p = rsq_builder_json_room(w->b, len <= BOUND_MAX ? rsq_json_string_bound(len)
+                                                     : rsq_json_string_size(text, len));
+    if (!p)
+        return false;
+    rsq_builder_json_end(w->b, rsq_json_string(p, text, len));
+    return true;
+}
+
+static bool write_blob(json_writer *w, sqlite3_value *v)
+{
+    const void *bytes = sqlite3_value_blob(v);
+    size_t len = (size_t)sqlite3_value_bytes(v);
+    bool hex = w->flags & RSQ_JSON_BLOB_HEX;
+    char *p = rsq_builder_json_room(w->b, hex ? rsq_json_hex_size(len) : rsq_json_base64_size(len));
+
+    if (!p)
+        return false;
+    rsq_builder_json_end(w->b, hex ? rsq_json_hex(p, bytes, len) : rsq_json_base64(p, bytes, len));
+    return true;
+}
+
+static char *write_integer(const json_writer *w, char *p, int64_t i)
+{
+    bool quote = (w->flags & RSQ_JSON_QUOTE_BIG) && (i > SAFE_INTEGER_MAX || i < -SAFE_INTEGER_MAX);
+
+    if (quote)
+        *p++ = '"';
+    p = rsq_json_int64(p, i);
+    if (quote)
+        *p++ = '"';
+    return p;
+}
+
+/* The cell with what comes before it, which is `len` bytes at `before`. */
+static bool write_cell(json_writer *w, const char *before, size_t len, sqlite3_value *v)
+{
+    char *p = rsq_builder_json_room(w->b, len + NUMBER_ROOM);
+
+    if (!p)
+        return false;
+    memcpy(p, before, len);
+    p += len;
+    switch (sqlite3_value_type(v)) {
+    case SQLITE_INTEGER:
+        p = write_integer(w, p, sqlite3_value_int64(v));
+        break;
+    case SQLITE_FLOAT:
+        p = rsq_json_double(p, sqlite3_value_double(v));
+        break;
+    case SQLITE_TEXT:
+        rsq_builder_json_end(w->b, p);
+        return write_text(w, v);
+    case SQLITE_BLOB:
+        rsq_builder_json_end(w->b, p);
+        return write_blob(w, v);
+    default:
+        memcpy(p, "null", 4);
+        p += 4;
+        break;
+    }
+    rsq_builder_json_end(w->b, p);
+    return true;
+}
+
+static bool write_object(json_writer *w)
+{
+    const rsq_json_key *keys = w->s->keys;
+
+    for (uint32_t i = 0; i < w->s->columns->count; i++) {
+        if (!write_cell(w, keys[i].text, keys[i].len, sqlite3_column_value(w->s->h, (int)i)))
             return false;
     }
-    return write_char(b, '}');
+    return put(w->b, '}');
+}
+
+static bool write_array(json_writer *w)
+{
+    for (uint32_t i = 0; i < w->s->columns->count; i++) {
+        if (!write_cell(w, i == 0 ? "[" : ",", 1, sqlite3_column_value(w->s->h, (int)i)))
+            return false;
+    }
+    return put(w->b, ']');
+}
+
+static bool write_row(json_writer *w, bool first)
+{
+    bool lines = form_of(w) == RSQ_JSON_NDJSON;
+
+    if (!first && !lines && !put(w->b, ','))
+        return false;
+    if (form_of(w) == RSQ_JSON_ARRAYS)
+        return write_array(w);
+    return write_object(w) && (!lines || put(w->b, '\n'));
 }
 
 static rsq_code out_of(rsq_builder *b, rsq_error *err)
@@ -129,33 +186,37 @@ static rsq_code out_of(rsq_builder *b, rsq_error *err)
     rsq_code code = b->failed == RSQ_ETOOBIG ? RSQ_ETOOBIG : RSQ_ENOMEM;
 
     rsq_builder_abandon(b);
-    return rsq_error_set(err, code, code == RSQ_ETOOBIG ? "the JSON is larger than 2 GiB" : "out of memory");
+    return rsq_error_set(err, code,
+                         code == RSQ_ETOOBIG ? "the JSON is larger than its limit" : "out of memory");
 }
 
-rsq_code rsq_rows_collect_json(rsq_conn *c, rsq_stmt *s, int rc, rsq_result **out, rsq_error *err)
+rsq_code rsq_rows_collect_json(rsq_conn *c, rsq_stmt *s, const rsq_request *rq, int rc, rsq_result **out,
+                               rsq_error *err)
 {
-    rsq_builder *b = &c->builder;
+    json_writer w = {.b = &c->builder, .s = s, .flags = rq->json, .utf8 = c->utf8};
+    bool lines = form_of(&w) == RSQ_JSON_NDJSON;
+    rsq_result *r = NULL;
     bool first = true;
-    rsq_result *r;
 
     if (rc != SQLITE_ROW && rc != SQLITE_DONE)
         return rsq_sql_error(c, rc, NULL, err);
     if (!rsq_stmt_refresh(s) || (!s->keys && !build_keys(s)))
         return rsq_error_set(err, RSQ_ENOMEM, "out of memory");
-    if (!rsq_builder_begin_json(b, &s->json_hint) || !write_char(b, '['))
-        return out_of(b, err);
+    if (!rsq_builder_begin_json(w.b, rq->bytes_max, &s->json_hint) || (!lines && !put(w.b, '[')))
+        return out_of(w.b, err);
     for (; rc == SQLITE_ROW; rc = sqlite3_step(s->h)) {
-        if (!write_row(b, s, first, c->utf8))
-            return out_of(b, err);
+        if (!write_row(&w, first))
+            return out_of(w.b, err);
         first = false;
     }
     if (rc != SQLITE_DONE) {
-        rsq_builder_abandon(b);
+        rsq_builder_abandon(w.b);
         return rsq_sql_error(c, rc, NULL, err);
     }
-    r = write_char(b, ']') ? rsq_builder_finish_json(b, &s->json_hint) : NULL;
+    if (lines || put(w.b, ']'))
+        r = rsq_builder_finish_json(w.b, &s->json_hint);
     if (!r)
-        return out_of(b, err);
+        return out_of(w.b, err);
     *out = r;
     return RSQ_OK;
 }

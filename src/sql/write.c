@@ -5,14 +5,15 @@
 
 #include "base/alloc.h"
 
-static rsq_code step_once(rsq_conn *c, rsq_stmt *s, bool want_rows, rsq_result **out, rsq_error *err)
+static rsq_code step_once(rsq_conn *c, rsq_stmt *s, const rsq_request *rq, bool want_rows, rsq_result **out,
+                          rsq_error *err)
 {
     rsq_result *r = NULL;
     rsq_code code = RSQ_OK;
     int rc = sqlite3_step(s->h);
 
     if (want_rows && sqlite3_column_count(s->h) > 0) {
-        code = rsq_rows_collect(c, s, rc, &r, err);
+        code = rsq_rows_collect(c, s, rq, rc, &r, err);
     } else {
         while (rc == SQLITE_ROW)
             rc = sqlite3_step(s->h);
@@ -83,7 +84,7 @@ rsq_code rsq_conn_execute(rsq_conn *c, const rsq_request *rq, rsq_result **out, 
     if (alone)
         rsq_capture_assert(c);
     rsq_capture_statement_begin(c);
-    code = step_once(c, s, out != NULL, &r, err);
+    code = step_once(c, s, rq, out != NULL, &r, err);
     rsq_capture_statement_end(c, s->kind);
     note_rowid(c, s);
     /* Also after a failure: OR FAIL keeps the rows before the one that failed. */
@@ -114,7 +115,7 @@ static rsq_code run_rows(rsq_conn *c, rsq_stmt *s, const rsq_request *rq, size_t
         rsq_code code = rsq_stmt_bind(c, s, rq->params + i * rq->nparams, rq->nparams, err);
 
         if (code == RSQ_OK)
-            code = step_once(c, s, false, &none, err);
+            code = step_once(c, s, rq, false, &none, err);
         if (code != RSQ_OK) {
             if (err)
                 err->row = (int64_t)i;

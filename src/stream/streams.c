@@ -4,6 +4,7 @@
 
 #include "base/alloc.h"
 #include "base/error.h"
+#include "base/values.h"
 
 rsq_streams *rsq_streams_new(void)
 {
@@ -63,27 +64,13 @@ void rsq_stream_unref(rsq_stream *s)
         free_stream(s);
 }
 
-/* One block: the values, then their bytes. NULL: no memory. */
+/* NULL: no memory. */
 static rsq_value *copy_params(const rsq_value *params, size_t n)
 {
-    size_t bytes = n * sizeof *params;
-    rsq_value *copy;
-    char *to;
+    rsq_value *copy = rsq_alloc(rsq_values_size(params, n));
 
-    for (size_t i = 0; i < n; i++)
-        bytes += params[i].type >= RSQ_TEXT ? params[i].len : 0;
-    copy = rsq_alloc(bytes);
-    if (!copy || !n)
-        return copy;
-    to = (char *)(copy + n);
-    memcpy(copy, params, n * sizeof *params);
-    for (size_t i = 0; i < n; i++) {
-        if (copy[i].type < RSQ_TEXT || !copy[i].len)
-            continue;
-        memcpy(to, params[i].as.blob, params[i].len);
-        copy[i].as.text = to;
-        to += params[i].len;
-    }
+    if (copy)
+        (void)rsq_values_pack(copy, params, n);
     return copy;
 }
 

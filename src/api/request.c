@@ -1,0 +1,68 @@
+#include "api/request.h"
+
+#include "base/alloc.h"
+#include "base/error.h"
+#include "base/values.h"
+
+/* More queries in one call than this are a mistake. */
+#define QUERIES_MAX 4096
+
+bool rsq_json_flags_are_valid(uint32_t flags)
+{
+    const uint32_t known = RSQ_JSON_FORM_MASK | RSQ_JSON_QUOTE_BIG | RSQ_JSON_BLOB_HEX;
+
+    return (flags & ~known) == 0 && (flags & RSQ_JSON_FORM_MASK) <= RSQ_JSON_NDJSON;
+}
+
+size_t rsq_bytes_max(uint64_t max_result_bytes)
+{
+    return max_result_bytes < SIZE_MAX ? (size_t)max_result_bytes : SIZE_MAX;
+}
+
+static rsq_code read_one(const rsq_query *q, size_t index, rsq_request *rq, rsq_error *err)
+{
+    rsq_code code = RSQ_OK;
+
+    if (!q->sql)
+        code = rsq_error_set(err, RSQ_EINVAL, "the SQL is NULL");
+    if (code == RSQ_OK)
+        code = rsq_values_check(q->params, q->nparams, err);
+    if (code != RSQ_OK) {
+        if (err)
+            err->row = (int64_t)index;
+        return code;
+    }
+    rq->sql = q->sql;
+    rq->sql_len = q->sql_len ? q->sql_len : strlen(q->sql);
+    rq->params = q->params;
+    rq->nparams = q->nparams;
+    return RSQ_OK;
+}
+
+rsq_code rsq_requests_read(const rsq_query *queries, size_t count, uint32_t json, uint64_t max_result_bytes,
+                           rsq_request **out, rsq_error *err)
+{
+    rsq_request *requests;
+
+    if (!queries || !count)
+        return rsq_error_set(err, RSQ_EINVAL, "there are no queries");
+    if (count > QUERIES_MAX)
+        return rsq_error_set(err, RSQ_EINVAL, "there are more than %d queries", QUERIES_MAX);
+    if (!rsq_json_flags_are_valid(json))
+        return rsq_error_set(err, RSQ_EINVAL, "the option json is out of range");
+    requests = rsq_alloc_zero(count * sizeof *requests);
+    if (!requests)
+        return rsq_error_set(err, RSQ_ENOMEM, "out of memory");
+    for (size_t i = 0; i < count; i++) {
+        rsq_code code = read_one(&queries[i], i, &requests[i], err);
+
+        if (code != RSQ_OK) {
+            rsq_free(requests);
+            return code;
+        }
+        requests[i].json = json;
+        requests[i].bytes_max = rsq_bytes_max(max_result_bytes);
+    }
+    *out = requests;
+    return RSQ_OK;
+}

@@ -1,0 +1,19 @@
+/*
+ * Copies of parameters for a call that outlives its caller's memory: one block,
+ * the values first, then the bytes they point at.
+ */
+#ifndef RSQ_BASE_VALUES_H
+#define RSQ_BASE_VALUES_H
+
+#include "resqlite.h"
+
+/* RSQ_OK, or RSQ_EINVAL: an unknown type, or bytes at NULL. */
+rsq_code rsq_values_check(const rsq_value *values, size_t n, rsq_error *err);
+
+/* Bytes of a copy. Of checked values. */
+size_t rsq_values_size(const rsq_value *values, size_t n);
+
+/* Write the copy to `to`, which is aligned for a value and has room; returns its end. */
+char *rsq_values_pack(void *to, const rsq_value *values, size_t n);
+
+#endif

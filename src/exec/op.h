@@ -1,0 +1,67 @@
+/*
+ * The inside of an rsq_op: a read that runs on a worker.
+ *
+ *             worker has a reader              ends
+ *   WAITING ───────────────────────► RUNNING ───────► DONE ──► done callback, once
+ *      │                                                ▲
+ *      └────── cancelled, deadline, closed ─────────────┘
+ *
+ * Whoever takes it to DONE (its worker, the thread that cancels, the timer's)
+ * owns the outcome; all others find it done and leave it alone. Its job runs
+ * in any case, so the op outlives all that the workers and the timer hold of it.
+ */
+#ifndef RSQ_EXEC_OP_H
+#define RSQ_EXEC_OP_H
+
+#include "exec/core.h"
+#include "exec/queue.h"
+#include "exec/stop.h"
+
+struct rsq_op {
+    /* The handle, the job, a place in the queue hold one each. Release on drop, acquire by the one that
+     * frees. */
+    _Atomic uint32_t refs;
+
+    /* Immutable after rsq_op_submit(). */
+    rsq_core *core;   /* borrowed; used by the job only, which ends before the core does */
+    rsq_queue *queue; /* owned reference; NULL without `done` */
+    rsq_op_done done;
+    void *ctx; /* the caller's, borrowed until `done` has returned */
+    rsq_shape shape;
+    uint32_t timeout_ms;
+    size_t count;          /* of requests */
+    rsq_request *requests; /* in the op's own block, SQL and parameters too */
+
+    rsq_stop stop; /* guarded by itself */
+
+    /*
+     * Any thread, under mu; `completed` is set under it and read without by
+     * those who spin: they take mu before they look at anything else.
+     */
+    rsq_mutex mu;
+    rsq_cond changed;
+    unsigned sleepers;
+    _Atomic size_t completed; /* 0 or 1 */
+    rsq_code code;
+    rsq_error *error;     /* owned; NULL: none, or no memory for it */
+    rsq_result **results; /* `count` in the op's own block, each owned until taken */
+    size_t taken;
+
+    rsq_job job;         /* the workers' while it waits */
+    rsq_queue_node node; /* the queue's while it waits */
+};
+
+typedef struct rsq_op_spec {
+    const rsq_request *requests; /* `count` of them, checked; borrowed and copied */
+    size_t count;
+    rsq_shape shape;
+    uint32_t timeout_ms;
+    rsq_queue *queue; /* borrowed */
+    rsq_op_done done;
+    void *ctx;
+} rsq_op_spec;
+
+/* Hand it to the workers. RSQ_OK (`*out`, unless NULL, written before), or RSQ_ENOMEM. */
+rsq_code rsq_op_submit(rsq_core *core, const rsq_op_spec *spec, rsq_op **out);
+
+#endif
