@@ -148,6 +148,15 @@ bool rsq_queue_is_mine(rsq_queue *q)
     return mine;
 }
 
+/* Streams and ops may hold the queue's memory for longer, but its descriptor goes now. */
+static void close_locked(rsq_queue *q)
+{
+    q->closed = true;
+    rsq_wakeup_close(q->fd);
+    q->fd = -1;
+    rsq_cond_broadcast(&q->changed);
+}
+
 void rsq_queue_finish(rsq_queue *q)
 {
     rsq_mutex_lock(&q->mu);
@@ -164,10 +173,7 @@ void rsq_queue_finish(rsq_queue *q)
         (void)run_first_locked(q, true);
         leave_locked(q);
     }
-    q->closed = true;
-    rsq_wakeup_close(q->fd);
-    q->fd = -1;
-    rsq_cond_broadcast(&q->changed);
+    close_locked(q);
     rsq_mutex_unlock(&q->mu);
 }
 
@@ -237,7 +243,7 @@ void rsq_queue_free(rsq_queue *q)
     if (!q)
         return;
     rsq_mutex_lock(&q->mu);
-    q->closed = true;
+    close_locked(q);
     while (run_first_locked(q, false))
         ;
     rsq_mutex_unlock(&q->mu);

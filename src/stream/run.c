@@ -13,6 +13,7 @@ static rsq_stream *stream_of(rsq_job *job)
 
 /* What a run came to. */
 typedef struct outcome {
+    bool compiled; /* the SQL made sense to SQLite */
     rsq_code code;
     rsq_result *result; /* owned; RSQ_OK */
     rsq_error error;    /* else */
@@ -30,7 +31,8 @@ static void run_sql(rsq_core *core, const rsq_stream *s, bool find_reads, outcom
         return;
     if (find_reads)
         o->code = rsq_conn_reads(lease.conn, &rq, &o->reads, &o->error);
-    if (o->code == RSQ_OK)
+    o->compiled = o->code == RSQ_OK;
+    if (o->compiled)
         o->code = rsq_conn_select(lease.conn, &rq, RSQ_SHAPE_CELLS, &o->result, &o->error);
     rsq_core_release(core, &lease);
 }
@@ -52,11 +54,17 @@ static void remember(rsq_stream *s, const outcome *o)
     s->last_error = o->code == RSQ_OK ? NULL : rsq_copy_text(o->error.message, strlen(o->error.message));
 }
 
-/* SQL that failed at its very first run for a reason that waiting does not mend. */
-static bool is_hopeless(const rsq_stream *s, rsq_code code)
+/*
+ * A first run that failed for a reason that waiting does not mend: SQL that
+ * means nothing, the wrong parameters, a write. An error in some row is mended
+ * by the next change of that row.
+ */
+static bool is_hopeless(const rsq_stream *s, const outcome *o)
 {
-    return !s->delivered_once &&
-           (code == RSQ_ESQL || code == RSQ_EINVAL || code == RSQ_EREADONLY || code == RSQ_EREFUSED);
+    if (s->delivered_once)
+        return false;
+    return o->code == RSQ_EINVAL || o->code == RSQ_EREADONLY || o->code == RSQ_EREFUSED ||
+           (o->code == RSQ_ESQL && !o->compiled);
 }
 
 static void hand_over_locked(rsq_stream *s, outcome *o)
@@ -67,7 +75,7 @@ static void hand_over_locked(rsq_stream *s, outcome *o)
         return;
     }
     rsq_stream_emit_error_locked(s, &o->error);
-    if (is_hopeless(s, o->code))
+    if (is_hopeless(s, o))
         rsq_stream_end_locked(s);
 }
 

@@ -72,6 +72,11 @@ static size_t count_entries(const char *dir)
     return n - 2;
 }
 
+size_t fixture_descriptors(void)
+{
+    return count_entries("/proc/self/fd");
+}
+
 static int remove_entry(const char *path, const struct stat *st, int type, struct FTW *ftw)
 {
     (void)st;
@@ -92,16 +97,26 @@ static bool back_to(const char *what, const char *dir, size_t before)
     return now <= before;
 }
 
+static void *do_nothing(void *arg)
+{
+    return arg;
+}
+
 int fixture_setup(void **state)
 {
     fixture *f = calloc(1, sizeof *f);
     const char *tmp = getenv("TMPDIR");
+    pthread_t first;
 
     if (!f)
         return -1;
+    /* A sanitizer starts a thread of its own beside the program's first one; it must be there before we
+     * count. */
+    if (pthread_create(&first, NULL, do_nothing, NULL) == 0)
+        pthread_join(first, NULL);
     signal(SIGPIPE, SIG_IGN);
     alarm(HANG_SECONDS);
-    f->fds = count_entries("/proc/self/fd");
+    f->fds = fixture_descriptors();
     f->threads = count_entries("/proc/self/task");
     snprintf(f->dir, sizeof f->dir, "%s/resqlite-test-XXXXXX", tmp && strlen(tmp) < 200 ? tmp : P_tmpdir);
     if (!mkdtemp(f->dir)) {
@@ -145,11 +160,26 @@ static void free_probes(fixture *f)
     f->probes = NULL;
 }
 
+static void free_parked(fixture *f)
+{
+    parked *p = f->parked;
+
+    if (!p)
+        return;
+    gate_open(&p->go);
+    if (!p->joined)
+        pthread_join(p->thread.id, NULL);
+    gate_fini(&p->inside);
+    gate_fini(&p->go);
+    free(p);
+}
+
 int fixture_teardown(void **state)
 {
     fixture *f = *state;
     bool good = true;
 
+    free_parked(f);
     rsq_close(f->db);
     if (f->queue && rsq_queue_dispatch(f->queue, 0, NULL) != RSQ_OK)
         good = false;
@@ -204,6 +234,36 @@ rsq_queue *fixture_queue(fixture *f)
 
 /* ------------------------------------------------------------- expectations -- */
 
+/* Bytes of the UTF-8 sequence that `s` begins with; 0 if it is none. A NUL ends any sequence, so nothing
+ * beyond it is read. Overlong forms and surrogates pass: no message has them unless it was given them. */
+static size_t utf8_length(const unsigned char *s)
+{
+    size_t n = s[0] < 0x80 ? 1 : s[0] >= 0xc2 && s[0] < 0xe0 ? 2 : s[0] >= 0xe0 && s[0] < 0xf0 ? 3 : 4;
+
+    if ((s[0] >= 0x80 && s[0] < 0xc2) || s[0] >= 0xf5)
+        return 0;
+    for (size_t i = 1; i < n; i++) {
+        if ((s[i] & 0xc0) != 0x80)
+            return 0;
+    }
+    return n;
+}
+
+/* Terminated inside its field, not empty, one line, and not cut in the middle of a character. */
+static bool is_good_message(const rsq_error *err)
+{
+    const unsigned char *at = (const unsigned char *)err->message;
+    size_t n = 1;
+
+    if (!memchr(err->message, 0, sizeof err->message) || !*at)
+        return false;
+    while (*at && n > 0) {
+        n = *at < ' ' ? 0 : utf8_length(at);
+        at += n;
+    }
+    return n > 0;
+}
+
 void fixture_want(rsq_code expected, rsq_code got, rsq_error *err, const char *call, const char *file,
                   int line)
 {
@@ -216,8 +276,10 @@ void fixture_want(rsq_code expected, rsq_code got, rsq_error *err, const char *c
         if (err->code != (int32_t)got)
             fail_at(file, line, "%s\n  gives %s, its error says %d", call, rsq_code_name(got),
                     (int)err->code);
-        if (!memchr(err->message, 0, sizeof err->message) || !err->message[0] || strchr(err->message, '\n'))
-            fail_at(file, line, "%s\n  gives %s without a message of one line", call, rsq_code_name(got));
+        if (!is_good_message(err))
+            fail_at(file, line,
+                    "%s\n  gives %s with a message that is empty, not UTF-8 or not one line: %.447s", call,
+                    rsq_code_name(got), err->message);
     }
 }
 
@@ -680,6 +742,55 @@ void crew_run(size_t n, void (*fn)(size_t index, void *ctx), void *ctx)
         THREAD_JOIN(&members[i].thread);
     pthread_barrier_destroy(&start);
     free(members);
+}
+
+static rsq_code parked_body(rsq_tx *tx, void *ctx)
+{
+    parked *p = ctx;
+
+    p->first = rsq_tx_execute(tx, "INSERT INTO items(name) VALUES ('first')", NULL, 0, NULL, NULL, NULL);
+    gate_open(&p->inside);
+    if (!gate_wait(&p->go))
+        return RSQ_ETIMEOUT;
+    p->second = rsq_tx_execute(tx, "INSERT INTO items(name) VALUES ('second')", NULL, 0, NULL, NULL, NULL);
+    return p->first == RSQ_OK ? p->second : p->first;
+}
+
+static void run_parked(void *ctx)
+{
+    parked *p = ctx;
+
+    p->code = rsq_transaction(p->db, parked_body, p, NULL, &p->err);
+    gate_open(&p->inside); /* if the function was not even called */
+}
+
+parked *fixture_park(fixture *f, rsq_db *db)
+{
+    parked *p = grown(NULL, sizeof *p);
+
+    assert_null(f->parked);
+    memset(p, 0, sizeof *p);
+    p->db = db;
+    gate_init(&p->inside);
+    gate_init(&p->go);
+    thread_start(&p->thread, run_parked, p);
+    f->parked = p;
+    assert_true(gate_wait(&p->inside));
+    return p;
+}
+
+void parked_go(parked *p)
+{
+    gate_open(&p->go);
+}
+
+void parked_join(parked *p)
+{
+    THREAD_JOIN(&p->thread);
+    p->joined = true;
+    WANT_CODE(RSQ_OK, p->first);
+    WANT_CODE(RSQ_OK, p->second);
+    fixture_want(RSQ_OK, p->code, &p->err, "the parked transaction", __FILE__, __LINE__);
 }
 
 /* -------------------------------------------------------------------- files -- */

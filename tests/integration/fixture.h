@@ -51,6 +51,7 @@
 #endif
 
 typedef struct probe probe;
+typedef struct parked parked;
 
 /** One test's surroundings; the `state` of each test function. */
 typedef struct fixture {
@@ -61,6 +62,7 @@ typedef struct fixture {
     rsq_error err;    /**< for WANT() */
     probe *probes;    /**< every probe of the test */
     probe *canary;    /**< of EXPECT_QUIET() */
+    parked *parked;   /**< of fixture_park(); NULL before */
     size_t fds;       /**< open descriptors and threads when the test began */
     size_t threads;
 } fixture;
@@ -70,6 +72,9 @@ int fixture_teardown(void **state);
 
 /** A test that gets a fixture; the table of a program's tests is made of these. */
 #define CASE(function) cmocka_unit_test_setup_teardown(function, fixture_setup, fixture_teardown)
+
+/** Descriptors that the process has open. */
+size_t fixture_descriptors(void);
 
 /** `dir`/`name`; freed by the caller. */
 char *fixture_file(const fixture *f, const char *name);
@@ -246,6 +251,26 @@ void thread_join(thread *t, const char *file, int line);
 
 /** Run `fn(0)` … `fn(n-1)` in a thread each, all let go at once, and join them. */
 void crew_run(size_t n, void (*fn)(size_t index, void *ctx), void *ctx);
+
+/**
+ * A transaction in a thread of its own that holds the writer for as long as the test wants: its function
+ * inserts 'first' into items(name), waits for parked_go(), and inserts 'second'. Owned by the fixture, which
+ * lets it go when the test ends, so that a test that fails does not hang.
+ */
+struct parked {
+    rsq_db *db;
+    gate inside, go;
+    thread thread;
+    rsq_code first, second, code;
+    rsq_error err;
+    bool joined;
+};
+
+/** Start it; returns when it is between its two inserts. One in each test. */
+parked *fixture_park(fixture *f, rsq_db *db);
+void parked_go(parked *p);
+/** Wait for its end; it must have committed. */
+void parked_join(parked *p);
 
 /* -------------------------------------------- files, and other processes -- */
 

@@ -77,7 +77,7 @@ static void open_close_five_times(void **state)
     fixture *f = *state;
 
     for (int i = 0; i < 5; i++) {
-        char name[16];
+        char name[32];
         char *path;
         rsq_db *db;
         rsq_result *r = NULL;
@@ -226,49 +226,6 @@ static void close_waits_for_running_select(void **state)
     rsq_result_unref(s.result);
 }
 
-/* A transaction whose function waits for the test between its two inserts. */
-typedef struct parked {
-    rsq_db *db;
-    gate inside, go;
-    rsq_code first, second, code;
-    rsq_error err;
-} parked;
-
-static rsq_code parked_body(rsq_tx *tx, void *ctx)
-{
-    parked *p = ctx;
-
-    p->first = rsq_tx_execute(tx, "INSERT INTO items(name) VALUES ('first')", NULL, 0, NULL, NULL, NULL);
-    gate_open(&p->inside);
-    if (!gate_wait(&p->go))
-        return RSQ_ETIMEOUT;
-    p->second = rsq_tx_execute(tx, "INSERT INTO items(name) VALUES ('second')", NULL, 0, NULL, NULL, NULL);
-    return RSQ_OK;
-}
-
-static void run_parked(void *ctx)
-{
-    parked *p = ctx;
-
-    p->code = rsq_transaction(p->db, parked_body, p, NULL, &p->err);
-}
-
-static void parked_start(parked *p, thread *t, rsq_db *db)
-{
-    memset(p, 0, sizeof *p);
-    p->db = db;
-    gate_init(&p->inside);
-    gate_init(&p->go);
-    thread_start(t, run_parked, p);
-    assert_true(gate_wait(&p->inside));
-}
-
-static void parked_fini(parked *p)
-{
-    gate_fini(&p->inside);
-    gate_fini(&p->go);
-}
-
 static void close_in_thread(void *ctx)
 {
     rsq_close(ctx);
@@ -280,21 +237,17 @@ static void close_waits_for_parked_transaction(void **state)
 {
     fixture *f = *state;
     rsq_db *db = fixture_open(f, NULL);
-    thread body, closer;
-    parked p;
+    thread closer;
+    parked *p;
 
     EXEC(f, SCHEMA);
-    parked_start(&p, &body, db);
+    p = fixture_park(f, db);
     thread_start(&closer, close_in_thread, db);
     assert_true(await_code(db, RSQ_ECLOSED, NULL));
     assert_false(gate_is_open(&closer.done));
-    gate_open(&p.go);
-    THREAD_JOIN(&body);
+    parked_go(p);
+    parked_join(p);
     THREAD_JOIN(&closer);
-    WANT_CODE(RSQ_OK, p.first);
-    WANT_CODE(RSQ_OK, p.second);
-    WANT_CODE(RSQ_OK, p.code);
-    parked_fini(&p);
     f->db = NULL;
     fixture_open(f, NULL);
     EXPECT_ROWS(f, "SELECT name FROM items ORDER BY id", "'first'\n'second'");
@@ -326,10 +279,9 @@ static void run_waiter(void *ctx)
 static void close_with_waiters(fixture *f, rsq_db *db, bool reads)
 {
     waiter waiters[3];
-    thread body, closer;
-    parked p;
+    thread closer;
+    parked *p = fixture_park(f, db);
 
-    parked_start(&p, &body, db);
     for (size_t i = 0; i < LENGTH(waiters); i++) {
         memset(&waiters[i], 0, sizeof waiters[i]);
         waiters[i].db = db;
@@ -339,14 +291,11 @@ static void close_with_waiters(fixture *f, rsq_db *db, bool reads)
     thread_start(&closer, close_in_thread, db);
     for (size_t i = 0; i < LENGTH(waiters); i++) {
         THREAD_JOIN(&waiters[i].thread);
-        assert_int_equal(waiters[i].err.code, RSQ_ECLOSED);
-        WANT_CODE(RSQ_ECLOSED, waiters[i].code);
+        fixture_want(RSQ_ECLOSED, waiters[i].code, &waiters[i].err, "a waiter", __FILE__, __LINE__);
     }
-    gate_open(&p.go);
-    THREAD_JOIN(&body);
+    parked_go(p);
+    parked_join(p);
     THREAD_JOIN(&closer);
-    WANT_CODE(RSQ_OK, p.code);
-    parked_fini(&p);
     f->db = NULL;
 }
 

@@ -7,6 +7,7 @@
  */
 #include "fixture.h"
 
+#include <fcntl.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -430,6 +431,40 @@ static void live_query_on_an_attached_table(void **state)
     free(shop);
 }
 
+/* Commits that touch an attached database only are commits like others: they have a number, it rises, and
+ * live queries see them; also when the main database was never written. */
+static void commits_to_an_attached_database_only(void **state)
+{
+    fixture *f = *state;
+    char *shop = fixture_file(f, "shop.db");
+    const rsq_attach attach[] = {{"shop", shop}};
+    rsq_open_options opts = {.size = sizeof opts, .attach = attach, .nattach = 1};
+    uint64_t last = 0;
+    probe *p;
+
+    free(foreign_sql(f, shop, "CREATE TABLE orders(id INTEGER PRIMARY KEY)"));
+    fixture_open(f, &opts);
+    p = WATCH(f, "SELECT count(*) FROM shop.orders");
+    EXPECT_EVENT(p, "0");
+    for (int i = 1; i <= 3; i++) {
+        rsq_result *w = NULL, *r = NULL;
+        char expected[16];
+
+        WANT(f, RSQ_OK,
+             rsq_execute(f->db, "INSERT INTO shop.orders DEFAULT VALUES", NULL, 0, NULL, &w, &f->err));
+        snprintf(expected, sizeof expected, "%d", i);
+        EXPECT_EVENT(p, expected);
+        assert_true(rsq_result_commit_seq(w) > last);
+        last = rsq_result_commit_seq(w);
+        WANT(f, RSQ_OK, rsq_select(f->db, "SELECT count(*) FROM shop.orders", NULL, 0, NULL, &r, &f->err));
+        assert_int_equal(rsq_result_int64(r, 0, 0), i);
+        assert_true(rsq_result_commit_seq(r) == last);
+        rsq_result_unref(w);
+        rsq_result_unref(r);
+    }
+    free(shop);
+}
+
 /* A schema name may be anything that SQLite takes in quotes. */
 static void attached_name_in_quotes(void **state)
 {
@@ -587,6 +622,35 @@ static void files_that_are_no_database(void **state)
     expect_refused(f, RSQ_ENOTADB, f->path, NULL);
 }
 
+/* A path is the name of a file, byte for byte: no URI, no escape, nothing to expand. */
+static void odd_file_names(void **state)
+{
+    fixture *f = *state;
+    static const char *const names[] = {"a b.db", "ünï🎉.db", "per%20cent?.db", "it's.db",
+                                        "#hash&mode=memory"};
+    char *uri = fixture_file(f, "file:uri.db?mode=memory");
+    int here = open(".", O_RDONLY);
+
+    for (size_t i = 0; i < LENGTH(names); i++) {
+        char *path = fixture_file(f, names[i]);
+
+        f->db = fixture_open_path(f, path, NULL);
+        use_database(f);
+        fixture_close(f);
+        assert_true(fixture_exists(path));
+        free(path);
+    }
+    assert_true(here >= 0);
+    assert_int_equal(chdir(f->dir), 0);
+    f->db = fixture_open_path(f, "file:uri.db?mode=memory", NULL);
+    use_database(f);
+    fixture_close(f);
+    assert_int_equal(fchdir(here), 0);
+    assert_int_equal(close(here), 0);
+    assert_true(fixture_exists(uri));
+    free(uri);
+}
+
 /* A file that somebody cannot write to, or not even read. */
 static void no_permission(void **state)
 {
@@ -701,6 +765,7 @@ int main(void)
         CASE(memory_under_many_threads),
         CASE(two_attached_databases),
         CASE(live_query_on_an_attached_table),
+        CASE(commits_to_an_attached_database_only),
         CASE(attached_name_in_quotes),
         CASE(bad_attached_databases),
         CASE(null_arguments),
@@ -709,6 +774,7 @@ int main(void)
         CASE(missing_files),
         CASE(a_directory),
         CASE(files_that_are_no_database),
+        CASE(odd_file_names),
         CASE(no_permission),
         CASE(an_empty_file_is_a_new_database),
         CASE(held_by_another_process),

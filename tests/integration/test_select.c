@@ -7,6 +7,7 @@
 #include "fixture.h"
 
 #include <math.h>
+#include <stdatomic.h>
 
 /* The table of most of the reference's read tests; row i is ('Item i', 'cat_{i%10}', i * 1.5, i, text). */
 #define ITEMS                                                                                    \
@@ -1088,6 +1089,78 @@ static void what_an_error_says(void **state)
     assert_null(r);
 }
 
+/* Whatever the SQL holds, the message is one line of UTF-8 that ends inside its field: SQLite quotes names as
+ * they are, and names may be long and hold anything. */
+static void messages_are_one_line(void **state)
+{
+    fixture *f = *state;
+    char sql[1024] = "SELECT * FROM \"";
+    rsq_result *r = NULL;
+
+    fixture_open(f, NULL);
+    WANT(f, RSQ_ESQL, rsq_select(f->db, "SELECT * FROM \"two\nlines\"", NULL, 0, NULL, &r, &f->err));
+    WANT(f, RSQ_ESQL, rsq_execute(f->db, "DELETE FROM \"a\tb\x01\"", NULL, 0, NULL, NULL, &f->err));
+    for (int odd = 0; odd < 2; odd++) { /* one of the two is cut inside a character */
+        snprintf(sql, sizeof sql, "SELECT * FROM \"%s", odd ? "x" : "");
+        for (int i = 0; i < 400; i++)
+            strcat(sql, "é");
+        strcat(sql, "\"");
+        WANT(f, RSQ_ESQL, rsq_select(f->db, sql, NULL, 0, NULL, &r, &f->err));
+    }
+}
+
+/* A read that takes its time, in a thread. */
+typedef struct slow_read {
+    rsq_db *db;
+    rsq_code code;
+    atomic_bool done;
+} slow_read;
+
+static void read_slowly(void *ctx)
+{
+    slow_read *s = ctx;
+    rsq_result *r = NULL;
+
+    s->code = rsq_select(
+        s->db,
+        "WITH RECURSIVE slowly(x) AS\n(VALUES(1) UNION ALL SELECT x+1 FROM slowly WHERE x < 300000) "
+        "SELECT count(*) FROM slowly",
+        NULL, 0, NULL, &r, NULL);
+    rsq_result_unref(r);
+    atomic_store(&s->done, true);
+}
+
+/* Whoever waits for a reader for too long is told by whom it is held; in one line, though the SQL has two. */
+static void timeout_names_the_holder(void **state)
+{
+    fixture *f = *state;
+    rsq_open_options opts = {.size = sizeof opts, .readers = 1};
+    rsq_call_options soon = {.size = sizeof soon, .timeout_ms = 1};
+    bool named = false;
+
+    fixture_open(f, &opts);
+    while (!named) { /* each round is the same; usually the first one is enough */
+        slow_read s = {.db = f->db, .code = RSQ_EINVAL};
+        rsq_code rc = RSQ_OK;
+        thread t;
+
+        atomic_init(&s.done, false);
+        thread_start(&t, read_slowly, &s);
+        while (rc == RSQ_OK && !atomic_load(&s.done)) {
+            rsq_result *r = NULL;
+
+            rc = rsq_select(f->db, "SELECT 1", NULL, 0, &soon, &r, &f->err);
+            rsq_result_unref(r);
+        }
+        THREAD_JOIN(&t);
+        WANT_CODE(RSQ_OK, s.code);
+        named = rc != RSQ_OK;
+        if (named)
+            WANT(f, RSQ_ETIMEOUT, rc);
+    }
+    assert_non_null(strstr(f->err.message, "WITH RECURSIVE slowly"));
+}
+
 /* A success leaves the caller's error alone, and a failure leaves the caller's result alone. */
 static void out_parameters(void **state)
 {
@@ -1171,6 +1244,8 @@ int main(void)
         CASE(sql_that_breaks_the_runtime),
         CASE(error_in_a_later_row),
         CASE(what_an_error_says),
+        CASE(messages_are_one_line),
+        CASE(timeout_names_the_holder),
         CASE(out_parameters),
         CASE(commits_of_another_process),
     };

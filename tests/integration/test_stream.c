@@ -505,6 +505,22 @@ static void error_in_a_row(void **state)
     EXPECT_EVENT(p, "6");
 }
 
+/* An error that the data cause is not the SQL's fault, also when it comes first: the query stays and
+ * recovers. */
+static void error_at_the_first_run(void **state)
+{
+    fixture *f = *state;
+    probe *p;
+
+    start(f);
+    EXEC(f, "INSERT INTO items(id, value) VALUES (1, -9223372036854775808)");
+    p = WATCH(f, "SELECT abs(value) FROM items");
+    EXPECT_ERROR(p);
+    assert_false(p->events[0].ended);
+    EXEC(f, "UPDATE items SET value = -6");
+    EXPECT_EVENT(p, "6");
+}
+
 /* S23: closing the database gives every live query its end. */
 static void database_close_ends_all(void **state)
 {
@@ -615,6 +631,46 @@ static void written_right_after_opening(void **state)
     EXPECT_REACHES(all, "40008|1");
     EXPECT_EVENT(none, "");
     EXPECT_QUIET(none);
+}
+
+/* Return when the only reader is busy, or when the answer is there already. */
+static void await_run(fixture *f)
+{
+    rsq_call_options soon = {.size = sizeof soon, .timeout_ms = 1};
+    rsq_code rc;
+
+    do {
+        rsq_result *r = NULL;
+
+        rc = rsq_select(f->db, "SELECT 1", NULL, 0, &soon, &r, NULL);
+        rsq_result_unref(r);
+    } while (rc == RSQ_OK && rsq_queue_wait(f->queue, 0) != RSQ_OK);
+}
+
+/* A commit that comes while the query runs, and is not in its snapshot, must run it again: the change that
+ * would be missed if a running query were simply told to wait. With one reader, a read that cannot get it in
+ * time shows that the query runs. */
+static void commit_during_a_run(void **state)
+{
+    fixture *f = *state;
+    rsq_open_options opts = {.size = sizeof opts, .readers = 1};
+
+    fixture_open(f, &opts);
+    EXEC(f, ITEMS);
+    EXEC(f, "INSERT INTO items(id, value) VALUES (1, 0)");
+    for (int i = 1; i <= 5; i++) {
+        rsq_value v = rsq_integer(i);
+        char expected[16];
+        probe *p =
+            WATCH(f, "WITH RECURSIVE slowly(x) AS (VALUES(1) UNION ALL SELECT x+1 FROM slowly "
+                     "WHERE x < 50000) SELECT value FROM items WHERE (SELECT count(*) FROM slowly) > 0");
+
+        await_run(f);
+        WANT(f, RSQ_OK, rsq_execute(f->db, "UPDATE items SET value = ?", &v, 1, NULL, NULL, &f->err));
+        snprintf(expected, sizeof expected, "%d", i);
+        EXPECT_REACHES(p, expected);
+        probe_close(p);
+    }
 }
 
 static rsq_code set_99_and_fail(rsq_tx *tx, void *ctx)
@@ -1440,6 +1496,27 @@ static void freed_queue_closes_its_streams(void **state)
     rsq_queue_free(NULL);
 }
 
+/* The queue's descriptor goes with the queue and not with the database: nothing of the streams keeps it. */
+static void freed_queue_lets_its_descriptor_go(void **state)
+{
+    fixture *f = *state;
+    rsq_queue *q = NULL;
+    size_t before;
+    probe *p;
+
+    start(f);
+    before = fixture_descriptors();
+    for (int i = 0; i < 3; i++) {
+        WANT(f, RSQ_OK, rsq_queue_new(&q, &f->err));
+        assert_true(rsq_queue_fd(q) >= 0);
+        p = probe_open(f, f->db, q, "SELECT count(*) FROM items", NULL, 0, __FILE__, __LINE__);
+        p->abandoned = true;
+        EXPECT_EVENT(p, "0");
+        rsq_queue_free(q);
+        assert_int_equal(fixture_descriptors(), before);
+    }
+}
+
 /* The default queue needs no set-up. */
 static void default_queue(void **state)
 {
@@ -1631,10 +1708,12 @@ int main(void)
         CASE(renamed_column),
         CASE(new_column_appears),
         CASE(error_in_a_row),
+        CASE(error_at_the_first_run),
         CASE(database_close_ends_all),
         CASE(nested_transaction_is_one_event),
         CASE(opened_during_a_batch),
         CASE(written_right_after_opening),
+        CASE(commit_during_a_run),
         CASE(uncommitted_is_never_shown),
         CASE(long_values),
         CASE(change_in_the_middle),
@@ -1661,6 +1740,7 @@ int main(void)
         CASE(calls_inside_a_callback),
         CASE(waiter_is_woken),
         CASE(freed_queue_closes_its_streams),
+        CASE(freed_queue_lets_its_descriptor_go),
         CASE(default_queue),
         CASE(bad_arguments),
         CASE(close_drops_waiting_events),

@@ -455,6 +455,74 @@ static void other_threads_do_not_join(void **state)
     EXPECT_ROWS(f, "SELECT count(*) FROM items", "1");
 }
 
+/* A transaction handle in the hands of another thread. */
+typedef struct stolen {
+    rsq_tx *tx;
+    rsq_code execute, select, nested;
+} stolen;
+
+static void use_stolen(void *ctx)
+{
+    stolen *s = ctx;
+    notes n = {.give = RSQ_OK};
+    rsq_result *r = NULL;
+
+    s->execute = rsq_tx_execute(s->tx, "DELETE FROM items", NULL, 0, NULL, NULL, NULL);
+    s->select = rsq_tx_select(s->tx, "SELECT 1", NULL, 0, NULL, &r, NULL);
+    s->nested = rsq_tx_transaction(s->tx, insert_and_count, &n, NULL);
+}
+
+static rsq_code give_to_another_thread(rsq_tx *tx, void *ctx)
+{
+    notes *n = ctx;
+    stolen s = {.tx = tx};
+    rsq_code rc = insert(tx, "mine", n);
+    thread t;
+
+    if (rc != RSQ_OK)
+        return rc;
+    thread_start(&t, use_stolen, &s);
+    pthread_join(t.id, NULL);
+    gate_fini(&t.done);
+    n->called = s.execute == RSQ_EMISUSE && s.select == RSQ_EMISUSE && s.nested == RSQ_EMISUSE;
+    return RSQ_OK;
+}
+
+/* The handle belongs to the body's thread; in another one it refuses, since SQLite's connection is not
+ * shared. */
+static void handle_in_another_thread(void **state)
+{
+    fixture *f = *state;
+
+    start(f);
+    assert_true(run(f, give_to_another_thread, RSQ_OK, RSQ_OK).called);
+    EXPECT_ROWS(f, "SELECT name FROM items", "'mine'");
+}
+
+static rsq_code use_temporary_table(rsq_tx *tx, void *ctx)
+{
+    notes *n = ctx;
+    rsq_code rc =
+        rsq_tx_execute(tx, "CREATE TEMP TABLE IF NOT EXISTS scratch(x)", NULL, 0, NULL, NULL, &n->err);
+
+    if (rc == RSQ_OK)
+        rc = rsq_tx_execute(tx, "INSERT INTO scratch VALUES (1)", NULL, 0, NULL, NULL, &n->err);
+    return rc == RSQ_OK ? count(tx, "SELECT count(*) FROM scratch", n) : rc;
+}
+
+/* Temporary tables belong to one connection, so they exist inside a transaction and are refused outside. */
+static void temporary_tables(void **state)
+{
+    fixture *f = *state;
+    rsq_result *r = NULL;
+
+    start(f);
+    WANT(f, RSQ_EREFUSED, rsq_execute(f->db, "CREATE TEMP TABLE t(x)", NULL, 0, NULL, NULL, &f->err));
+    assert_int_equal(run(f, use_temporary_table, RSQ_OK, RSQ_OK).seen, 1);
+    WANT(f, RSQ_ESQL, rsq_select(f->db, "SELECT * FROM scratch", NULL, 0, NULL, &r, &f->err));
+    WANT(f, RSQ_EREFUSED, rsq_execute(f->db, "CREATE TEMP TABLE t(x)", NULL, 0, NULL, NULL, &f->err));
+}
+
 static rsq_code use_another_database(rsq_tx *tx, void *ctx)
 {
     notes *n = ctx;
@@ -756,6 +824,8 @@ int main(void)
         CASE(concurrent_transactions_do_not_interleave),
         CASE(calls_on_the_database_join),
         CASE(other_threads_do_not_join),
+        CASE(handle_in_another_thread),
+        CASE(temporary_tables),
         CASE(another_database_does_not_join),
         CASE(nested_commit),
         CASE(nested_failure_handled),

@@ -300,53 +300,6 @@ static void failures_are_private(void **state)
     EXPECT_ROWS(f, "SELECT name FROM items ORDER BY name", "'ok_0'\n'ok_2'\n'ok_4'\n'ok_6'\n'ok_8'");
 }
 
-/* A transaction in a thread that inserts, waits for the test, and inserts again. */
-typedef struct parked {
-    rsq_db *db;
-    gate inside, go;
-    rsq_code code;
-} parked;
-
-static rsq_code parked_body(rsq_tx *tx, void *ctx)
-{
-    parked *p = ctx;
-    rsq_code rc =
-        rsq_tx_execute(tx, "INSERT INTO items(name) VALUES ('inside_tx')", NULL, 0, NULL, NULL, NULL);
-
-    gate_open(&p->inside);
-    if (!gate_wait(&p->go))
-        return RSQ_ETIMEOUT;
-    if (rc == RSQ_OK)
-        rc = rsq_tx_execute(tx, "INSERT INTO items(name) VALUES ('inside_tx_2')", NULL, 0, NULL, NULL, NULL);
-    return rc;
-}
-
-static void run_parked(void *ctx)
-{
-    parked *p = ctx;
-
-    p->code = rsq_transaction(p->db, parked_body, p, NULL, NULL);
-}
-
-static void parked_start(parked *p, thread *t, rsq_db *db)
-{
-    memset(p, 0, sizeof *p);
-    p->db = db;
-    gate_init(&p->inside);
-    gate_init(&p->go);
-    thread_start(t, run_parked, p);
-    assert_true(gate_wait(&p->inside));
-}
-
-static void parked_finish(parked *p, thread *t)
-{
-    gate_open(&p->go);
-    THREAD_JOIN(t);
-    WANT_CODE(RSQ_OK, p->code);
-    gate_fini(&p->inside);
-    gate_fini(&p->go);
-}
-
 typedef struct outside_write {
     rsq_db *db;
     rsq_code code;
@@ -363,20 +316,21 @@ static void run_outside(void *ctx)
 static void write_waits_for_the_open_transaction(void **state)
 {
     fixture *f = *state;
-    thread body, other;
-    parked p;
+    thread other;
+    parked *p;
     outside_write o;
 
     o.db = fixture_open(f, NULL);
     EXEC(f, ITEMS);
-    parked_start(&p, &body, f->db);
+    p = fixture_park(f, f->db);
     thread_start(&other, run_outside, &o);
     EXPECT_ROWS(f, "SELECT count(*) FROM items", "0");
     assert_false(gate_is_open(&other.done));
-    parked_finish(&p, &body);
+    parked_go(p);
+    parked_join(p);
     THREAD_JOIN(&other);
     WANT_CODE(RSQ_OK, o.code);
-    EXPECT_ROWS(f, "SELECT name FROM items ORDER BY id", "'inside_tx'\n'inside_tx_2'\n'outside_tx'");
+    EXPECT_ROWS(f, "SELECT name FROM items ORDER BY id", "'first'\n'second'\n'outside_tx'");
 }
 
 static rsq_code body_unreachable(rsq_tx *tx, void *ctx)
@@ -394,20 +348,37 @@ static void deadline_of_a_waiting_write(void **state)
     rsq_call_options soon = {.size = sizeof soon, .timeout_ms = 5};
     rsq_value v = rsq_text("late");
     bool called = false;
-    thread body;
-    parked p;
+    parked *p;
 
     fixture_open(f, NULL);
     EXEC(f, ITEMS);
-    parked_start(&p, &body, f->db);
+    p = fixture_park(f, f->db);
     WANT(f, RSQ_ETIMEOUT,
          rsq_execute(f->db, "INSERT INTO items(name) VALUES ('late')", NULL, 0, &soon, NULL, &f->err));
+    assert_non_null(strstr(f->err.message, "a transaction"));
     WANT(f, RSQ_ETIMEOUT,
          rsq_execute_batch(f->db, "INSERT INTO items(name) VALUES (?)", &v, 1, 1, &soon, NULL, &f->err));
     WANT(f, RSQ_ETIMEOUT, rsq_transaction(f->db, body_unreachable, &called, &soon, &f->err));
     assert_false(called);
-    parked_finish(&p, &body);
-    EXPECT_ROWS(f, "SELECT name FROM items ORDER BY id", "'inside_tx'\n'inside_tx_2'");
+    parked_go(p);
+    parked_join(p);
+    EXPECT_ROWS(f, "SELECT name FROM items ORDER BY id", "'first'\n'second'");
+}
+
+/* The option lease_timeout_ms is the deadline of calls that have none of their own. */
+static void default_deadline_of_a_waiting_write(void **state)
+{
+    fixture *f = *state;
+    rsq_open_options opts = {.size = sizeof opts, .lease_timeout_ms = 5};
+    parked *p;
+
+    fixture_open(f, &opts);
+    EXEC(f, ITEMS);
+    p = fixture_park(f, f->db);
+    expect_refused(f, RSQ_ETIMEOUT, "INSERT INTO items(name) VALUES ('late')", NULL, 0);
+    parked_go(p);
+    parked_join(p);
+    EXEC(f, "INSERT INTO items(name) VALUES ('in time')");
 }
 
 /* Another process holds the write lock for longer than the busy timeout: RSQ_EBUSY, nothing done; then it
@@ -512,6 +483,30 @@ static void changed_tables(void **state)
     /* The row with code 'b' is the victim of a conflict on another column; its child goes with it. */
     expect_changed(f, "REPLACE INTO parent VALUES (7, 'b', 0)", "main.parent main.child");
     EXPECT_ROWS(f, "SELECT count(*) FROM child", "0");
+}
+
+/* Statements that are neither rows nor schema: VACUUM works as one statement, PRAGMAs that are stored in the
+ * file count as a commit, and a SELECT may be executed, which changes nothing. */
+static void other_statements(void **state)
+{
+    fixture *f = *state;
+    rsq_result *r;
+
+    fixture_open(f, NULL);
+    EXEC(f, ITEMS);
+    EXEC(f, "INSERT INTO items(name) VALUES ('a')");
+    EXEC(f, "VACUUM");
+    EXEC(f, "ANALYZE");
+    r = execute_with(f, "PRAGMA user_version = 7", NULL, 0);
+    assert_true(rsq_result_commit_seq(r) > 0);
+    rsq_result_unref(r);
+    EXPECT_ROWS(f, "SELECT user_version FROM pragma_user_version", "7");
+    r = execute_with(f, "SELECT name FROM items", NULL, 0);
+    EXPECT_RESULT(r, "'a'");
+    assert_int_equal(rsq_result_changes(r), 0);
+    assert_int_equal(rsq_result_commit_seq(r), 0);
+    rsq_result_unref(r);
+    EXPECT_ROWS(f, "SELECT * FROM items", "1|'a'");
 }
 
 /* Numbers of commits: one more for each that changed something, none for those that did not. */
@@ -664,6 +659,7 @@ static void batch_of_the_wrong_width(void **state)
     WANT(f, RSQ_EINVAL, rsq_execute_batch(f->db, sql, v, 2, 0, NULL, NULL, &f->err));
     WANT(f, RSQ_EINVAL, rsq_execute_batch(f->db, sql, NULL, 2, 2, NULL, NULL, &f->err));
     WANT(f, RSQ_EINVAL, rsq_execute_batch(NULL, sql, v, 2, 2, NULL, NULL, &f->err));
+    WANT(f, RSQ_EINVAL, rsq_execute_batch(f->db, sql, v, SIZE_MAX / 16, 2, NULL, NULL, &f->err));
     EXPECT_ROWS(f, "SELECT count(*) FROM items", "0");
     WANT(f, RSQ_OK, rsq_execute_batch(f->db, sql, v, 2, 2, NULL, NULL, &f->err));
     EXPECT_ROWS(f, "SELECT count(*) FROM items", "2");
@@ -824,9 +820,11 @@ int main(void)
         CASE(failures_are_private),
         CASE(write_waits_for_the_open_transaction),
         CASE(deadline_of_a_waiting_write),
+        CASE(default_deadline_of_a_waiting_write),
         CASE(write_lock_of_another_process),
         CASE(returning),
         CASE(changed_tables),
+        CASE(other_statements),
         CASE(commit_numbers),
         CASE(batch_in_order),
         CASE(batch_of_a_thousand),
