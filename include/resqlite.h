@@ -178,6 +178,15 @@ static inline rsq_value rsq_blob(const void *bytes, uint32_t len)
     return v;
 }
 
+/**
+ * A value for a parameter by name: ":id", "@id", "$id" and "?3" as they stand in
+ * the SQL, or "id" for any of the first three. Exact bytes. Borrowed like its value.
+ */
+typedef struct rsq_named {
+    const char *name;
+    rsq_value value;
+} rsq_named;
+
 /* ------------------------------------------------------------- objects -- */
 
 /**
@@ -421,6 +430,17 @@ RSQ_API rsq_code rsq_execute_batch(rsq_db *db, const char *sql, const rsq_value 
                                    size_t columns, const rsq_call_options *opts, rsq_result **out,
                                    rsq_error *err);
 
+/**
+ * The calls above with parameters by name: each parameter of the statement must
+ * be given once, and each name given must be one of its. Otherwise RSQ_EINVAL.
+ */
+RSQ_API rsq_code rsq_select_named(rsq_db *db, const char *sql, const rsq_named *named, size_t nnamed,
+                                  const rsq_call_options *opts, rsq_result **out, rsq_error *err);
+RSQ_API rsq_code rsq_select_json_named(rsq_db *db, const char *sql, const rsq_named *named, size_t nnamed,
+                                       const rsq_call_options *opts, rsq_result **out, rsq_error *err);
+RSQ_API rsq_code rsq_execute_named(rsq_db *db, const char *sql, const rsq_named *named, size_t nnamed,
+                                   const rsq_call_options *opts, rsq_result **out, rsq_error *err);
+
 /* -------------------------------------------------------- transactions -- */
 
 /**
@@ -459,6 +479,14 @@ RSQ_API rsq_code rsq_tx_select_json(rsq_tx *tx, const char *sql, const rsq_value
  * transaction's. */
 RSQ_API rsq_code rsq_tx_execute(rsq_tx *tx, const char *sql, const rsq_value *params, size_t nparams,
                                 const rsq_call_options *opts, rsq_result **out, rsq_error *err);
+
+/** rsq_select_named() inside the transaction. Thread: the transaction's. */
+RSQ_API rsq_code rsq_tx_select_named(rsq_tx *tx, const char *sql, const rsq_named *named, size_t nnamed,
+                                     const rsq_call_options *opts, rsq_result **out, rsq_error *err);
+
+/** rsq_execute_named() inside the transaction. Thread: the transaction's. */
+RSQ_API rsq_code rsq_tx_execute_named(rsq_tx *tx, const char *sql, const rsq_named *named, size_t nnamed,
+                                      const rsq_call_options *opts, rsq_result **out, rsq_error *err);
 
 /** rsq_execute_batch() inside the transaction, all rows or none. Thread: the transaction's. */
 RSQ_API rsq_code rsq_tx_execute_batch(rsq_tx *tx, const char *sql, const rsq_value *matrix, size_t rows,

@@ -4,51 +4,16 @@
 #include "api/request.h"
 #include "base/alloc.h"
 #include "base/error.h"
-#include "exec/tx.h"
 
-/* A call after its arguments were checked. */
-typedef struct call {
-    rsq_request request;
-    uint32_t timeout_ms;
-} call;
-
-static rsq_code read_call(call *c, const char *sql, const rsq_value *params, size_t nparams,
-                          const rsq_call_options *opts, rsq_error *err)
+static rsq_code select_shape(rsq_db *db, const char *sql, rsq_args args, const rsq_call_options *opts,
+                             rsq_shape shape, rsq_result **out, rsq_error *err)
 {
-    rsq_call_options o;
+    rsq_call c;
     rsq_code code;
-
-    if (!sql)
-        return rsq_error_set(err, RSQ_EINVAL, "the SQL is NULL");
-    if (nparams && !params)
-        return rsq_error_set(err, RSQ_EINVAL, "there are %zu parameters at NULL", nparams);
-    c->request = (rsq_request){.sql = sql, .params = params, .nparams = nparams};
-    c->timeout_ms = 0;
-    if (opts) {
-        code = rsq_options_read(&o, sizeof o, opts, err);
-        if (code != RSQ_OK)
-            return code;
-        if (!rsq_json_flags_are_valid(o.json))
-            return rsq_error_set(err, RSQ_EINVAL, "the option json is out of range");
-        c->request.sql_len = o.sql_len;
-        c->request.json = o.json;
-        c->request.bytes_max = rsq_bytes_max(o.max_result_bytes);
-        c->timeout_ms = o.timeout_ms;
-    }
-    if (!c->request.sql_len)
-        c->request.sql_len = strlen(sql);
-    return RSQ_OK;
-}
-
-static rsq_code select_shape(rsq_db *db, const char *sql, const rsq_value *params, size_t nparams,
-                             const rsq_call_options *opts, rsq_shape shape, rsq_result **out, rsq_error *err)
-{
-    rsq_code code;
-    call c;
 
     if (!out)
         return rsq_error_set(err, RSQ_EINVAL, "out is NULL");
-    code = read_call(&c, sql, params, nparams, opts, err);
+    code = rsq_call_read(&c, sql, args, opts, err);
     if (code == RSQ_OK)
         code = rsq_db_pin(db, err);
     if (code != RSQ_OK)
@@ -61,13 +26,33 @@ static rsq_code select_shape(rsq_db *db, const char *sql, const rsq_value *param
 rsq_code rsq_select(rsq_db *db, const char *sql, const rsq_value *params, size_t nparams,
                     const rsq_call_options *opts, rsq_result **out, rsq_error *err)
 {
-    return select_shape(db, sql, params, nparams, opts, RSQ_SHAPE_CELLS, out, err);
+    rsq_args args = {.values = params, .count = nparams};
+
+    return select_shape(db, sql, args, opts, RSQ_SHAPE_CELLS, out, err);
 }
 
 rsq_code rsq_select_json(rsq_db *db, const char *sql, const rsq_value *params, size_t nparams,
                          const rsq_call_options *opts, rsq_result **out, rsq_error *err)
 {
-    return select_shape(db, sql, params, nparams, opts, RSQ_SHAPE_JSON, out, err);
+    rsq_args args = {.values = params, .count = nparams};
+
+    return select_shape(db, sql, args, opts, RSQ_SHAPE_JSON, out, err);
+}
+
+rsq_code rsq_select_named(rsq_db *db, const char *sql, const rsq_named *named, size_t nnamed,
+                          const rsq_call_options *opts, rsq_result **out, rsq_error *err)
+{
+    rsq_args args = {.named = named, .count = nnamed};
+
+    return select_shape(db, sql, args, opts, RSQ_SHAPE_CELLS, out, err);
+}
+
+rsq_code rsq_select_json_named(rsq_db *db, const char *sql, const rsq_named *named, size_t nnamed,
+                               const rsq_call_options *opts, rsq_result **out, rsq_error *err)
+{
+    rsq_args args = {.named = named, .count = nnamed};
+
+    return select_shape(db, sql, args, opts, RSQ_SHAPE_JSON, out, err);
 }
 
 rsq_code rsq_select_all(rsq_db *db, const rsq_query *queries, size_t count, const rsq_call_options *opts,
@@ -92,13 +77,12 @@ rsq_code rsq_select_all(rsq_db *db, const rsq_query *queries, size_t count, cons
     return code;
 }
 
-rsq_code rsq_execute(rsq_db *db, const char *sql, const rsq_value *params, size_t nparams,
-                     const rsq_call_options *opts, rsq_result **out, rsq_error *err)
+static rsq_code execute(rsq_db *db, const char *sql, rsq_args args, const rsq_call_options *opts,
+                        rsq_result **out, rsq_error *err)
 {
-    rsq_code code;
-    call c;
+    rsq_call c;
+    rsq_code code = rsq_call_read(&c, sql, args, opts, err);
 
-    code = read_call(&c, sql, params, nparams, opts, err);
     if (code == RSQ_OK)
         code = rsq_db_pin(db, err);
     if (code != RSQ_OK)
@@ -108,24 +92,29 @@ rsq_code rsq_execute(rsq_db *db, const char *sql, const rsq_value *params, size_
     return code;
 }
 
-static rsq_code read_batch(call *c, const char *sql, const rsq_value *matrix, size_t rows, size_t columns,
-                           const rsq_call_options *opts, rsq_error *err)
+rsq_code rsq_execute(rsq_db *db, const char *sql, const rsq_value *params, size_t nparams,
+                     const rsq_call_options *opts, rsq_result **out, rsq_error *err)
 {
-    if (columns && rows > SIZE_MAX / sizeof *matrix / columns)
-        return rsq_error_set(err, RSQ_EINVAL, "the matrix is larger than memory");
-    if (rows && columns && !matrix)
-        return rsq_error_set(err, RSQ_EINVAL, "the matrix is NULL");
-    /* A matrix without rows has nothing to point at. */
-    return read_call(c, sql, matrix ? matrix : &(rsq_value){0}, columns, opts, err);
+    rsq_args args = {.values = params, .count = nparams};
+
+    return execute(db, sql, args, opts, out, err);
+}
+
+rsq_code rsq_execute_named(rsq_db *db, const char *sql, const rsq_named *named, size_t nnamed,
+                           const rsq_call_options *opts, rsq_result **out, rsq_error *err)
+{
+    rsq_args args = {.named = named, .count = nnamed};
+
+    return execute(db, sql, args, opts, out, err);
 }
 
 rsq_code rsq_execute_batch(rsq_db *db, const char *sql, const rsq_value *matrix, size_t rows, size_t columns,
                            const rsq_call_options *opts, rsq_result **out, rsq_error *err)
 {
-    rsq_code code;
-    call c;
+    rsq_args args = {.values = matrix, .count = columns};
+    rsq_call c;
+    rsq_code code = rsq_call_read_batch(&c, sql, args, rows, opts, err);
 
-    code = read_batch(&c, sql, matrix, rows, columns, opts, err);
     if (code == RSQ_OK)
         code = rsq_db_pin(db, err);
     if (code != RSQ_OK)
@@ -150,73 +139,4 @@ rsq_code rsq_transaction(rsq_db *db, rsq_tx_fn fn, void *ctx, const rsq_call_opt
     code = rsq_core_transaction(db->core, fn, ctx, o.timeout_ms, err);
     rsq_db_unpin(db);
     return code;
-}
-
-static rsq_code read_tx_call(call *c, rsq_tx *tx, const char *sql, const rsq_value *params, size_t nparams,
-                             const rsq_call_options *opts, rsq_error *err)
-{
-    if (!tx)
-        return rsq_error_set(err, RSQ_EINVAL, "the transaction is NULL");
-    return read_call(c, sql, params, nparams, opts, err);
-}
-
-static rsq_code tx_select_shape(rsq_tx *tx, const char *sql, const rsq_value *params, size_t nparams,
-                                const rsq_call_options *opts, rsq_shape shape, rsq_result **out,
-                                rsq_error *err)
-{
-    rsq_code code;
-    call c;
-
-    if (!out)
-        return rsq_error_set(err, RSQ_EINVAL, "out is NULL");
-    code = read_tx_call(&c, tx, sql, params, nparams, opts, err);
-    return code == RSQ_OK ? rsq_tx_run_select(tx, &c.request, shape, out, err) : code;
-}
-
-rsq_code rsq_tx_select(rsq_tx *tx, const char *sql, const rsq_value *params, size_t nparams,
-                       const rsq_call_options *opts, rsq_result **out, rsq_error *err)
-{
-    return tx_select_shape(tx, sql, params, nparams, opts, RSQ_SHAPE_CELLS, out, err);
-}
-
-rsq_code rsq_tx_select_json(rsq_tx *tx, const char *sql, const rsq_value *params, size_t nparams,
-                            const rsq_call_options *opts, rsq_result **out, rsq_error *err)
-{
-    return tx_select_shape(tx, sql, params, nparams, opts, RSQ_SHAPE_JSON, out, err);
-}
-
-rsq_code rsq_tx_execute(rsq_tx *tx, const char *sql, const rsq_value *params, size_t nparams,
-                        const rsq_call_options *opts, rsq_result **out, rsq_error *err)
-{
-    call c;
-    rsq_code code = read_tx_call(&c, tx, sql, params, nparams, opts, err);
-
-    return code == RSQ_OK ? rsq_tx_run_execute(tx, &c.request, out, err) : code;
-}
-
-rsq_code rsq_tx_execute_batch(rsq_tx *tx, const char *sql, const rsq_value *matrix, size_t rows,
-                              size_t columns, const rsq_call_options *opts, rsq_result **out, rsq_error *err)
-{
-    call c;
-    rsq_code code;
-
-    if (!tx)
-        return rsq_error_set(err, RSQ_EINVAL, "the transaction is NULL");
-    code = read_batch(&c, sql, matrix, rows, columns, opts, err);
-    return code == RSQ_OK ? rsq_tx_run_batch(tx, &c.request, rows, out, err) : code;
-}
-
-rsq_code rsq_tx_transaction(rsq_tx *tx, rsq_tx_fn fn, void *ctx, rsq_error *err)
-{
-    rsq_error why;
-    rsq_code code;
-
-    if (!tx || !fn)
-        return rsq_error_set(err, RSQ_EINVAL, "the transaction or its function is NULL");
-    code = rsq_tx_check(tx, &why);
-    if (code == RSQ_OK)
-        code = rsq_tx_nested(tx, fn, ctx, &why);
-    if (code != RSQ_OK && err)
-        *err = why;
-    return rsq_tx_note(tx, code, &why);
 }

@@ -1,5 +1,6 @@
 #include "api/request.h"
 
+#include "api/options.h"
 #include "base/alloc.h"
 #include "base/error.h"
 #include "base/values.h"
@@ -17,6 +18,55 @@ bool rsq_json_flags_are_valid(uint32_t flags)
 size_t rsq_bytes_max(uint64_t max_result_bytes)
 {
     return max_result_bytes < SIZE_MAX ? (size_t)max_result_bytes : SIZE_MAX;
+}
+
+static rsq_code read_options(rsq_call *c, const rsq_call_options *opts, rsq_error *err)
+{
+    rsq_call_options o;
+    rsq_code code = rsq_options_read(&o, sizeof o, opts, err);
+
+    if (code != RSQ_OK)
+        return code;
+    if (!rsq_json_flags_are_valid(o.json))
+        return rsq_error_set(err, RSQ_EINVAL, "the option json is out of range");
+    c->request.sql_len = o.sql_len;
+    c->request.json = o.json;
+    c->request.bytes_max = rsq_bytes_max(o.max_result_bytes);
+    c->timeout_ms = o.timeout_ms;
+    return RSQ_OK;
+}
+
+rsq_code rsq_call_read(rsq_call *c, const char *sql, rsq_args args, const rsq_call_options *opts,
+                       rsq_error *err)
+{
+    rsq_code code = RSQ_OK;
+
+    if (!sql)
+        return rsq_error_set(err, RSQ_EINVAL, "the SQL is NULL");
+    if (args.count && !args.values && !args.named)
+        return rsq_error_set(err, RSQ_EINVAL, "there are %zu parameters at NULL", args.count);
+    *c = (rsq_call){
+        .request = {.sql = sql, .params = args.values, .named = args.named, .nparams = args.count}};
+    if (opts)
+        code = read_options(c, opts, err);
+    if (!c->request.sql_len)
+        c->request.sql_len = strlen(sql);
+    return code;
+}
+
+rsq_code rsq_call_read_batch(rsq_call *c, const char *sql, rsq_args args, size_t rows,
+                             const rsq_call_options *opts, rsq_error *err)
+{
+    static const rsq_value none;
+
+    if (args.count && rows > SIZE_MAX / sizeof *args.values / args.count)
+        return rsq_error_set(err, RSQ_EINVAL, "the matrix is larger than memory");
+    if (rows && args.count && !args.values)
+        return rsq_error_set(err, RSQ_EINVAL, "the matrix is NULL");
+    /* A matrix without rows has nothing to point at. */
+    if (!args.values)
+        args.values = &none;
+    return rsq_call_read(c, sql, args, opts, err);
 }
 
 static rsq_code read_one(const rsq_query *q, size_t index, rsq_request *rq, rsq_error *err)

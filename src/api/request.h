@@ -4,6 +4,27 @@
 
 #include "sql/conn.h"
 
+/* The parameters of a call, in either form; borrowed. */
+typedef struct rsq_args {
+    const rsq_value *values;
+    const rsq_named *named; /* NULL: positional */
+    size_t count;
+} rsq_args;
+
+/* A call in place, after its arguments were checked. */
+typedef struct rsq_call {
+    rsq_request request;
+    uint32_t timeout_ms;
+} rsq_call;
+
+/* RSQ_OK or RSQ_EINVAL. */
+rsq_code rsq_call_read(rsq_call *c, const char *sql, rsq_args args, const rsq_call_options *opts,
+                       rsq_error *err);
+
+/* The same for a batch; the matrix is in `args`, a row's width its count. */
+rsq_code rsq_call_read_batch(rsq_call *c, const char *sql, rsq_args args, size_t rows,
+                             const rsq_call_options *opts, rsq_error *err);
+
 bool rsq_json_flags_are_valid(uint32_t flags);
 
 /* A limit of the caller's in the size of this machine. */

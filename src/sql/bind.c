@@ -5,6 +5,8 @@
  */
 #include "sql/internal.h"
 
+#include <string.h>
+
 static int bind_one(sqlite3_stmt *h, int index, const rsq_value *v)
 {
     /* A NULL pointer would bind NULL; empty is something else. */
@@ -33,25 +35,106 @@ static rsq_code bad_parameter(const rsq_value *v, size_t index, rsq_error *err)
     return rsq_error_set(err, RSQ_EINVAL, "parameter %zu has %u bytes at NULL", index + 1, v->len);
 }
 
+static rsq_code bind_checked(rsq_conn *c, rsq_stmt *s, int index, const rsq_value *v, rsq_error *err)
+{
+    int rc;
+
+    if (v->type > RSQ_BLOB || (v->type >= RSQ_TEXT && v->len && !v->as.text))
+        return bad_parameter(v, (size_t)index - 1, err);
+    rc = bind_one(s->h, index, v);
+    return rc == SQLITE_OK ? RSQ_OK : rsq_sql_error(c, rc, NULL, err);
+}
+
+static rsq_code out_of_range(rsq_error *err)
+{
+    if (err)
+        err->sqlite_code = SQLITE_RANGE;
+    return RSQ_EINVAL;
+}
+
 rsq_code rsq_stmt_bind(rsq_conn *c, rsq_stmt *s, const rsq_value *values, size_t n, rsq_error *err)
 {
     if (n != (size_t)s->nparams) {
-        rsq_code code = rsq_error_set(
-            err, RSQ_EINVAL, "the statement has %d parameters, %zu values were given", s->nparams, n);
-
-        if (err)
-            err->sqlite_code = SQLITE_RANGE;
-        return code;
+        (void)rsq_error_set(err, RSQ_EINVAL, "the statement has %d parameters, %zu values were given",
+                            s->nparams, n);
+        return out_of_range(err);
     }
     for (size_t i = 0; i < n; i++) {
-        const rsq_value *v = &values[i];
-        int rc;
+        rsq_code code = bind_checked(c, s, (int)i + 1, &values[i], err);
 
-        if (v->type > RSQ_BLOB || (v->type >= RSQ_TEXT && v->len && !v->as.text))
-            return bad_parameter(v, i, err);
-        rc = bind_one(s->h, (int)i + 1, v);
-        if (rc != SQLITE_OK)
-            return rsq_sql_error(c, rc, NULL, err);
+        if (code != RSQ_OK)
+            return code;
     }
     return RSQ_OK;
+}
+
+/* Is it the parameter's name, with its sign (":id", "?3") or without ("id")? */
+static bool is_called(const char *parameter, const char *name)
+{
+    if (strcmp(parameter, name) == 0)
+        return true;
+    return parameter[0] != '?' && strcmp(parameter + 1, name) == 0;
+}
+
+static const rsq_named *find_named(const rsq_named *named, size_t n, const char *parameter)
+{
+    for (size_t i = 0; i < n; i++) {
+        if (is_called(parameter, named[i].name))
+            return &named[i];
+    }
+    return NULL;
+}
+
+static rsq_code check_names(const rsq_stmt *s, const rsq_named *named, size_t n, rsq_error *err)
+{
+    for (size_t i = 0; i < n; i++) {
+        bool used = false;
+
+        if (!named[i].name)
+            return rsq_error_set(err, RSQ_EINVAL, "named parameter %zu has no name", i + 1);
+        for (int p = 1; p <= s->nparams && !used; p++) {
+            const char *parameter = sqlite3_bind_parameter_name(s->h, p);
+
+            used = parameter && is_called(parameter, named[i].name);
+        }
+        if (!used) {
+            (void)rsq_error_set(err, RSQ_EINVAL, "the statement has no parameter \"%.200s\"", named[i].name);
+            return out_of_range(err);
+        }
+        for (size_t other = 0; other < i; other++) {
+            if (strcmp(named[other].name, named[i].name) == 0)
+                return rsq_error_set(err, RSQ_EINVAL, "the parameter \"%.200s\" is given twice",
+                                     named[i].name);
+        }
+    }
+    return RSQ_OK;
+}
+
+rsq_code rsq_stmt_bind_named(rsq_conn *c, rsq_stmt *s, const rsq_named *named, size_t n, rsq_error *err)
+{
+    rsq_code code = check_names(s, named, n, err);
+
+    for (int p = 1; code == RSQ_OK && p <= s->nparams; p++) {
+        const char *parameter = sqlite3_bind_parameter_name(s->h, p);
+        const rsq_named *found = parameter ? find_named(named, n, parameter) : NULL;
+
+        if (!parameter) {
+            (void)rsq_error_set(err, RSQ_EINVAL,
+                                "parameter %d has no name, and positional values were not given", p);
+            return out_of_range(err);
+        }
+        if (!found) {
+            (void)rsq_error_set(err, RSQ_EINVAL, "the parameter \"%.200s\" is not given", parameter);
+            return out_of_range(err);
+        }
+        code = bind_checked(c, s, p, &found->value, err);
+    }
+    return code;
+}
+
+rsq_code rsq_stmt_bind_request(rsq_conn *c, rsq_stmt *s, const rsq_request *rq, rsq_error *err)
+{
+    if (rq->named)
+        return rsq_stmt_bind_named(c, s, rq->named, rq->nparams, err);
+    return rsq_stmt_bind(c, s, rq->params, rq->nparams, err);
 }

@@ -42,9 +42,10 @@ typedef struct rsq_request {
     const char *sql;
     size_t sql_len;
     const rsq_value *params;
-    size_t nparams;
-    uint32_t json;    /* RSQ_JSON_… */
-    size_t bytes_max; /* of the result; 0: RSQ_RESULT_BYTES_MAX */
+    const rsq_named *named; /* instead of `params`; NULL: positional */
+    size_t nparams;         /* of either */
+    uint32_t json;          /* RSQ_JSON_… */
+    size_t bytes_max;       /* of the result; 0: RSQ_RESULT_BYTES_MAX */
 } rsq_request;
 
 typedef enum rsq_shape { RSQ_SHAPE_CELLS, RSQ_SHAPE_JSON } rsq_shape;

@@ -121,6 +121,8 @@ bool rsq_stmt_refresh(rsq_stmt *s);
 
 /* bind.c */
 rsq_code rsq_stmt_bind(rsq_conn *c, rsq_stmt *s, const rsq_value *values, size_t n, rsq_error *err);
+rsq_code rsq_stmt_bind_named(rsq_conn *c, rsq_stmt *s, const rsq_named *named, size_t n, rsq_error *err);
+rsq_code rsq_stmt_bind_request(rsq_conn *c, rsq_stmt *s, const rsq_request *rq, rsq_error *err);
 
 /* rows.c, rows_json.c: step to the end; `rc` is the code of the first step. */
 rsq_code rsq_rows_collect(rsq_conn *c, rsq_stmt *s, const rsq_request *rq, int rc, rsq_result **out,

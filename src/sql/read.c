@@ -14,7 +14,7 @@ rsq_code rsq_conn_select(rsq_conn *c, const rsq_request *rq, rsq_shape shape, rs
         return code;
     if (!(s->kind & RSQ_STMT_READONLY))
         return rsq_error_set(err, RSQ_EREADONLY, "the statement writes: use rsq_execute()");
-    code = rsq_stmt_bind(c, s, rq->params, rq->nparams, err);
+    code = rsq_stmt_bind_request(c, s, rq, err);
     if (code != RSQ_OK)
         return code;
     rc = sqlite3_step(s->h);

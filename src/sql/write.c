@@ -77,7 +77,7 @@ rsq_code rsq_conn_execute(rsq_conn *c, const rsq_request *rq, rsq_result **out, 
 
     code = rsq_conn_prepare(c, rq, &s, err);
     if (code == RSQ_OK)
-        code = rsq_stmt_bind(c, s, rq->params, rq->nparams, err);
+        code = rsq_stmt_bind_request(c, s, rq, err);
     if (code != RSQ_OK)
         return code;
 

@@ -1,0 +1,104 @@
+/* Calls inside a transaction: check the arguments, pass on. The transaction itself holds the pin. */
+#include "exec/tx.h"
+
+#include "api/request.h"
+#include "base/error.h"
+
+static rsq_code no_tx(rsq_error *err)
+{
+    return rsq_error_set(err, RSQ_EINVAL, "the transaction is NULL");
+}
+
+static rsq_code select_shape(rsq_tx *tx, const char *sql, rsq_args args, const rsq_call_options *opts,
+                             rsq_shape shape, rsq_result **out, rsq_error *err)
+{
+    rsq_call c;
+    rsq_code code;
+
+    if (!tx)
+        return no_tx(err);
+    if (!out)
+        return rsq_error_set(err, RSQ_EINVAL, "out is NULL");
+    code = rsq_call_read(&c, sql, args, opts, err);
+    return code == RSQ_OK ? rsq_tx_run_select(tx, &c.request, shape, out, err) : code;
+}
+
+rsq_code rsq_tx_select(rsq_tx *tx, const char *sql, const rsq_value *params, size_t nparams,
+                       const rsq_call_options *opts, rsq_result **out, rsq_error *err)
+{
+    rsq_args args = {.values = params, .count = nparams};
+
+    return select_shape(tx, sql, args, opts, RSQ_SHAPE_CELLS, out, err);
+}
+
+rsq_code rsq_tx_select_named(rsq_tx *tx, const char *sql, const rsq_named *named, size_t nnamed,
+                             const rsq_call_options *opts, rsq_result **out, rsq_error *err)
+{
+    rsq_args args = {.named = named, .count = nnamed};
+
+    return select_shape(tx, sql, args, opts, RSQ_SHAPE_CELLS, out, err);
+}
+
+rsq_code rsq_tx_select_json(rsq_tx *tx, const char *sql, const rsq_value *params, size_t nparams,
+                            const rsq_call_options *opts, rsq_result **out, rsq_error *err)
+{
+    rsq_args args = {.values = params, .count = nparams};
+
+    return select_shape(tx, sql, args, opts, RSQ_SHAPE_JSON, out, err);
+}
+
+static rsq_code execute(rsq_tx *tx, const char *sql, rsq_args args, const rsq_call_options *opts,
+                        rsq_result **out, rsq_error *err)
+{
+    rsq_call c;
+    rsq_code code;
+
+    if (!tx)
+        return no_tx(err);
+    code = rsq_call_read(&c, sql, args, opts, err);
+    return code == RSQ_OK ? rsq_tx_run_execute(tx, &c.request, out, err) : code;
+}
+
+rsq_code rsq_tx_execute(rsq_tx *tx, const char *sql, const rsq_value *params, size_t nparams,
+                        const rsq_call_options *opts, rsq_result **out, rsq_error *err)
+{
+    rsq_args args = {.values = params, .count = nparams};
+
+    return execute(tx, sql, args, opts, out, err);
+}
+
+rsq_code rsq_tx_execute_named(rsq_tx *tx, const char *sql, const rsq_named *named, size_t nnamed,
+                              const rsq_call_options *opts, rsq_result **out, rsq_error *err)
+{
+    rsq_args args = {.named = named, .count = nnamed};
+
+    return execute(tx, sql, args, opts, out, err);
+}
+
+rsq_code rsq_tx_execute_batch(rsq_tx *tx, const char *sql, const rsq_value *matrix, size_t rows,
+                              size_t columns, const rsq_call_options *opts, rsq_result **out, rsq_error *err)
+{
+    rsq_args args = {.values = matrix, .count = columns};
+    rsq_call c;
+    rsq_code code;
+
+    if (!tx)
+        return no_tx(err);
+    code = rsq_call_read_batch(&c, sql, args, rows, opts, err);
+    return code == RSQ_OK ? rsq_tx_run_batch(tx, &c.request, rows, out, err) : code;
+}
+
+rsq_code rsq_tx_transaction(rsq_tx *tx, rsq_tx_fn fn, void *ctx, rsq_error *err)
+{
+    rsq_error why;
+    rsq_code code;
+
+    if (!tx || !fn)
+        return rsq_error_set(err, RSQ_EINVAL, "the transaction or its function is NULL");
+    code = rsq_tx_check(tx, &why);
+    if (code == RSQ_OK)
+        code = rsq_tx_nested(tx, fn, ctx, &why);
+    if (code != RSQ_OK && err)
+        *err = why;
+    return rsq_tx_note(tx, code, &why);
+}
