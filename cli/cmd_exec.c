@@ -8,6 +8,7 @@
 
 #include <resqlite.h>
 
+#include "database.h"
 #include "diag.h"
 #include "out.h"
 #include "plain.h"
@@ -88,19 +89,18 @@ static int run(const statement *s, rsq_db *db)
 int cmd_exec(char **words)
 {
     statement s = {0};
-    int status = statement_parse(&s, "exec", words, help);
+    int status = statement_parse(&s, "exec", words);
     rsq_db *db;
-    rsq_error err;
 
-    if (status == STATUS_OK) {
-        if (rsq_open(s.database, NULL, &db, &err) == RSQ_OK) {
+    if (s.help) {
+        out_puts(help);
+    } else if (status == STATUS_OK) {
+        status = database_open(s.database, 0, &db);
+        if (status == STATUS_OK) {
             status = run(&s, db);
             rsq_close(db);
-        } else {
-            diag_sql(s.database, &err);
-            status = STATUS_OPEN;
         }
     }
     statement_fini(&s);
-    return status == -1 ? STATUS_OK : status;
+    return status;
 }

@@ -15,6 +15,7 @@
 #include <resqlite.h>
 
 #include "args.h"
+#include "database.h"
 #include "diag.h"
 #include "import.h"
 #include "import_load.h"
@@ -361,16 +362,13 @@ static int open_and_run(import *m)
 {
     int status = input_open(&m->in, m->path, m->infer);
     rsq_db *db;
-    rsq_error err;
 
     if (status != STATUS_OK)
         return status;
-    if (rsq_open(m->database, NULL, &db, &err) == RSQ_OK) {
+    status = database_open(m->database, 0, &db);
+    if (status == STATUS_OK) {
         status = run(m, db);
         rsq_close(db);
-    } else {
-        diag_sql(m->database, &err);
-        status = STATUS_OPEN;
     }
     input_close(&m->in);
     return status;

@@ -19,6 +19,7 @@
 
 #include <resqlite.h>
 
+#include "database.h"
 #include "diag.h"
 #include "json_out.h"
 #include "number.h"
@@ -56,7 +57,7 @@ static const char help[] =
     "  --             all words that follow are parameters, not options\n"
     "\n"
     "Example:\n"
-    "  echo \"DELETE FROM cities WHERE country = 'SJ'\" |\n"
+    "  echo \"INSERT INTO cities (name) VALUES ('Atlantis')\" |\n"
     "    resqlite watch cities.db 'SELECT count(*) FROM cities' --count 2\n"
     "\n"
     "Exit status: 0 ended as asked, 1 SQL error, 2 usage, 3 cannot open, 4 output failed.\n";
@@ -64,7 +65,7 @@ static const char help[] =
 typedef struct watch {
     statement statement;
     uint64_t count; /* end after so many results; 0: never */
-    bool read_terminal, help;
+    bool read_terminal;
 
     rsq_db *db;         /* owned */
     rsq_stream *stream; /* owned; NULL after its last event */
@@ -87,7 +88,7 @@ static int take(watch *w, int option, const char *value)
 
     switch (option) {
     case OPTION_HELP:
-        w->help = true;
+        w->statement.help = true;
         return STATUS_OK;
     case OPTION_INPUT:
         w->read_terminal = true;
@@ -120,9 +121,9 @@ static int parse(watch *w, char **words)
     const char *value;
     int option, status = STATUS_OK;
 
-    while (status == STATUS_OK && !w->help && (option = args_next(&a, &value)) != ARGS_END)
+    while (status == STATUS_OK && !w->statement.help && (option = args_next(&a, &value)) != ARGS_END)
         status = take(w, option, value);
-    return status == STATUS_OK && !w->help ? statement_finish(&w->statement, "watch") : status;
+    return status == STATUS_OK && !w->statement.help ? statement_finish(&w->statement, "watch") : status;
 }
 
 /* ---------------------------------------------------------------- signals -- */
@@ -367,20 +368,16 @@ static int run(watch *w)
 
 int cmd_watch(char **words)
 {
-    static const rsq_open_options options = {.size = sizeof options, .flags = RSQ_OPEN_NO_CREATE};
     watch w = {0};
     int status = parse(&w, words);
-    rsq_error err;
 
-    if (w.help) {
+    if (w.statement.help) {
         out_puts(help);
     } else if (status == STATUS_OK) {
-        if (rsq_open(w.statement.database, &options, &w.db, &err) == RSQ_OK) {
+        status = database_open(w.statement.database, RSQ_OPEN_NO_CREATE, &w.db);
+        if (status == STATUS_OK) {
             status = run(&w);
             rsq_close(w.db); /* delivers the stream's last event, so `w` must still be there */
-        } else {
-            diag_sql(w.statement.database, &err);
-            status = STATUS_OPEN;
         }
     }
     watch_screen_fini(&w.screen);

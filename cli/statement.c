@@ -4,7 +4,6 @@
 #include <stddef.h>
 
 #include "diag.h"
-#include "out.h"
 
 int statement_take(statement *s, const char *command, int option, const char *value)
 {
@@ -31,22 +30,20 @@ int statement_finish(statement *s, const char *command)
     return STATUS_OK;
 }
 
-int statement_parse(statement *s, const char *command, char **words, const char *help)
+int statement_parse(statement *s, const char *command, char **words)
 {
     static const arg_option options[] = {PARAM_OPTIONS, FORMAT_OPTIONS, HELP_OPTION, {NULL, 0, false, 0}};
     args a = {.command = command, .words = words, .options = options};
     const char *value;
-    int option;
+    int option, status = STATUS_OK;
 
-    while ((option = args_next(&a, &value)) != ARGS_END) {
-        if (option == OPTION_HELP) {
-            out_puts(help);
-            return -1;
-        }
-        if (option == ARGS_WRONG || statement_take(s, command, option, value) != STATUS_OK)
-            return STATUS_USAGE;
+    while (status == STATUS_OK && !s->help && (option = args_next(&a, &value)) != ARGS_END) {
+        if (option == OPTION_HELP)
+            s->help = true;
+        else
+            status = option == ARGS_WRONG ? STATUS_USAGE : statement_take(s, command, option, value);
     }
-    return statement_finish(s, command);
+    return status == STATUS_OK && !s->help ? statement_finish(s, command) : status;
 }
 
 void statement_fini(statement *s)

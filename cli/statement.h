@@ -5,6 +5,8 @@
 #ifndef CLI_STATEMENT_H
 #define CLI_STATEMENT_H
 
+#include <stdbool.h>
+
 #include "args.h"
 #include "format.h"
 #include "params.h"
@@ -14,6 +16,7 @@ typedef struct statement {
     const char *sql;
     params params;
     row_format format;
+    bool help;
 } statement;
 
 /** Take one word; returns as params_take(). */
@@ -23,11 +26,11 @@ int statement_take(statement *s, const char *command, int option, const char *va
 int statement_finish(statement *s, const char *command);
 
 /**
- * Take all words of a command that has no other options. On `--help`, `help`
- * is printed. Returns STATUS_OK to go on, -1 when there is nothing left to do
- * but return STATUS_OK, or, reported, STATUS_USAGE.
+ * Take all words of a command that has no other options. Returns STATUS_OK,
+ * with `help` set if that was asked for and nothing else is to be done, or,
+ * reported, STATUS_USAGE.
  */
-int statement_parse(statement *s, const char *command, char **words, const char *help);
+int statement_parse(statement *s, const char *command, char **words);
 
 void statement_fini(statement *s);
 

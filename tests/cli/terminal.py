@@ -1,0 +1,246 @@
+"""What is different when stdout or stderr is a terminal."""
+import fcntl
+import os
+import pty
+import re
+import signal
+import struct
+import subprocess
+import termios
+
+import tap
+from box import PATIENCE_S, case, expect_equal, expect_in, read_until
+
+
+class Terminal:
+    """A terminal of a given size; what the command writes to it is read from `fd`."""
+
+    def __init__(self, columns=40, rows=12):
+        self.fd, self.slave = pty.openpty()
+        self.resize(columns, rows)
+        mode = termios.tcgetattr(self.slave)
+        mode[1] &= ~termios.OPOST  # newlines come as they were written
+        termios.tcsetattr(self.slave, termios.TCSANOW, mode)
+
+    def resize(self, columns, rows):
+        fcntl.ioctl(self.slave, termios.TIOCSWINSZ, struct.pack("HHHH", rows, columns, 0, 0))
+
+    def let_go(self):
+        """The command has the other side now; when it ends, reading ends."""
+        os.close(self.slave)
+
+    def rest(self, so_far=b""):
+        text = read_until(self.fd, lambda _: False, so_far)
+        os.close(self.fd)
+        return text.decode()
+
+
+def on_terminal(b, *words, columns=40, env=None):
+    t = Terminal(columns)
+    p = subprocess.Popen([b.command, *words], cwd=b.folder, env=b.environment(env), stdin=subprocess.DEVNULL,
+                         stdout=t.slave, stderr=subprocess.PIPE)
+    t.let_go()
+    text = t.rest()
+    expect_equal((p.wait(timeout=PATIENCE_S), p.stderr.read()), (0, b""))
+    return text
+
+
+@case
+def table_on_a_terminal_has_dim_nulls_and_a_count(b):
+    b.exec("CREATE TABLE t (x)")
+    sql = "SELECT 1 AS a, NULL AS b UNION ALL SELECT 2, 'x'"
+    expect_equal(on_terminal(b, "query", "t.db", sql),
+                 "a | b\n--+-----\n1 | \033[2mNULL\033[0m\n2 | x\n(2 rows)\n")
+    expect_in("1 | NULL\n", on_terminal(b, "query", "t.db", sql, env={"NO_COLOR": "1"}))
+    expect_in("1 | NULL\n", on_terminal(b, "query", "t.db", sql, env={"TERM": "dumb"}))
+    expect_equal(on_terminal(b, "query", "t.db", "SELECT 5 AS a", "--no-header"), "5\n")
+
+
+@case
+def table_is_cut_to_the_terminal(b):
+    b.exec("CREATE TABLE t (x)")
+    sql = f"SELECT '{'東' * 30}' AS a, 123456789012 AS b, '{'y' * 50}' AS c, 'short' AS d"
+    out = on_terminal(b, "query", "t.db", sql).splitlines()
+    expect_equal(out[0], "a        | " + "b".rjust(12) + " | c        | d")
+    expect_equal(out[2], "東東東…  | 123456789012 | yyyyyyy… | short")
+    out = on_terminal(b, "query", "t.db", f"SELECT '{'y' * 40}' AS a").splitlines()
+    expect_equal(out[2], "y" * 40)
+    out = on_terminal(b, "query", "t.db", f"SELECT '{'y' * 41}' AS a, x'{'ab' * 50}' AS b", columns=60).splitlines()
+    expect_equal((len(out[2]), out[2][-1]), (59, "…"))
+
+
+@case
+def data_cannot_control_the_terminal(b):
+    b.exec("CREATE TABLE t (x)")
+    nasty = "SELECT char(27) || ']0;title' || char(7) || char(0x9b) || '2J' AS \"\x1b[2J\""
+    out = on_terminal(b, "query", "t.db", nasty, env={"NO_COLOR": "1"}, columns=100)
+    expect_equal(re.findall(r"[\x00-\x09\x0b-\x1f\x7f-\x9f]", out), [])
+
+
+@case
+def json_on_a_terminal_is_the_same_bytes(b):
+    b.exec("CREATE TABLE t (x)")
+    expect_equal(on_terminal(b, "query", "t.db", "SELECT NULL AS a", "--json"), '[{"a":null}]\n')
+
+
+@case
+def import_draws_its_progress(b):
+    b.write("a.csv", "a,b\n" + "1,2\n" * 100000)
+    for words, labels in ([["--infer"], ["finding types", "importing"]], [[], ["importing"]]):
+        t = Terminal(80)
+        p = subprocess.Popen([b.command, "import", "t.db", "a.csv", "--table", "t", *words], cwd=b.folder,
+                             env=b.environment(), stderr=t.slave)
+        t.let_go()
+        text = t.rest()
+        expect_equal(p.wait(timeout=PATIENCE_S), 0)
+        for label in labels:
+            if not re.search(rf"\r{label} \[[#.]{{24}}\] +\d+ %  [\d,]+ rows  [\d,]+ rows/s\033\[K", text):
+                raise tap.Failed(f"no bar for {label} in {text!r}")
+        # The bar is erased and one line is left.
+        left = re.sub(r"[^\r\n]*\r", "", text).replace("\033[K", "")
+        if not re.fullmatch(r"100,000 rows imported into t in \d+\.\d\d s \([\d,]+ rows/s\)\n", left):
+            raise tap.Failed(repr(text))
+
+
+@case
+def import_from_a_pipe_shows_bytes_without_a_percentage(b):
+    t = Terminal(80)
+    p = subprocess.Popen([b.command, "import", "t.db", "-", "--table", "t", "--format", "csv"], cwd=b.folder,
+                         env=b.environment(), stdin=subprocess.PIPE, stderr=t.slave)
+    t.let_go()
+    p.stdin.write(b"a\n" + b"1\n" * 1000)
+    p.stdin.close()
+    text = t.rest()
+    expect_equal(p.wait(timeout=PATIENCE_S), 0)
+    if not re.search(r"\rimporting 0\.0 MB  [\d,]+ rows", text):
+        raise tap.Failed(repr(text))
+
+
+@case
+def error_of_an_import_stands_alone_on_its_line(b):
+    b.write("a.csv", "a,b\n" + "1,2\n" * 100000 + "x\n")
+    t = Terminal(100)
+    p = subprocess.Popen([b.command, "import", "t.db", "a.csv", "--table", "t"], cwd=b.folder, env=b.environment(),
+                         stderr=t.slave)
+    t.let_go()
+    text = t.rest()
+    expect_equal(p.wait(timeout=PATIENCE_S), 1)
+    left = re.sub(r"[^\r\n]*\r", "", text).replace("\033[K", "")
+    expect_equal(left, "resqlite: a.csv:100002:1: 1 fields, but the header has 2; 100,000 rows kept\n")
+
+
+# ------------------------------------------------------------------- watch --
+
+
+def screen(text, columns, rows):
+    """What a terminal shows after this output: the sequences watch uses, and no others."""
+    lines, row, column = [""] * rows, 0, 0
+    for part in re.findall(r"\033\[\d*[AHJKm]|\r|\n|[^\r\n\033]+|\033", text):
+        if part == "\r":
+            column = 0
+        elif part == "\n":
+            row, column = row + 1, 0
+            if row == rows:
+                lines, row = lines[1:] + [""], rows - 1
+        elif part[0] == "\033" and len(part) > 1:
+            number, letter = int(part[2:-1] or 0), part[-1]
+            if letter == "A":
+                row = max(0, row - number)
+            elif letter == "H":
+                row = column = 0
+            elif letter == "K":
+                lines[row] = lines[row][:column]
+            elif letter == "J":
+                keep = 0 if number == 2 else row
+                lines[keep:] = ["" if number == 2 else lines[keep][:column]] + [""] * (rows - keep - 1)
+            elif letter != "m":
+                raise tap.Failed(f"unknown sequence {part!r}")
+        elif part == "\033":
+            raise tap.Failed("an escape sequence that is not one of ours")
+        else:
+            lines[row] = (lines[row][:column].ljust(column) + part + lines[row][column + len(part):])
+            column += len(part)
+            if len(lines[row]) > columns:
+                raise tap.Failed(f"wider than the terminal: {lines[row]!r}")
+    return [line.rstrip() for line in lines]
+
+
+def watch_on_terminal(b, t, sql, *words, stdin):
+    return subprocess.Popen([b.command, "watch", "t.db", sql, *words], cwd=b.folder, env=b.environment(), stdin=stdin,
+                            stdout=t.slave, stderr=subprocess.PIPE)
+
+
+@case
+def watch_redraws_in_place(b):
+    b.exec("CREATE TABLE t (x)")
+    b.exec("INSERT INTO t VALUES ('first'), (NULL)")
+    t = Terminal(60, 12)
+    p = watch_on_terminal(b, t, "SELECT rowid, x FROM t", stdin=subprocess.PIPE)
+    t.let_go()
+    seen = read_until(t.fd, lambda s: b"NULL" in s and s.endswith(b"\033[J"))
+    p.stdin.write(b"DELETE FROM t WHERE x IS NULL\n")
+    p.stdin.flush()
+    seen = read_until(t.fd, lambda s: s.count(b"commit ") == 2 and s.endswith(b"\033[J"), seen)
+    shown = screen(seen.decode(), 60, 12)
+    expect_in("1 row; ", shown[0])
+    expect_equal(shown[1:], ["rowid | x", "------+------", "    1 | first"] + [""] * 8)
+    p.stdin.write(b"DELETE FROM nowhere\n")
+    p.stdin.flush()
+    seen = read_until(t.fd, lambda s: b"nowhere" in s and s.endswith(b"\033[J"), seen)
+    expect_in("t.db: line 2 of stdin: no such table", screen(seen.decode(), 60, 12)[4])
+    p.send_signal(signal.SIGINT)
+    t.rest()
+    expect_equal((p.wait(timeout=PATIENCE_S), p.stderr.read()), (1, b""))
+
+
+@case
+def watch_is_never_larger_than_the_terminal(b):
+    b.exec("CREATE TABLE t (a, b, c, d, e)")
+    for i in range(30):
+        b.exec("INSERT INTO t VALUES (?, ?, ?, ?, ?)", *[f"{i}" + "y" * 30] * 5)
+    t = Terminal(40, 10)
+    p = watch_on_terminal(b, t, "SELECT * FROM t", stdin=subprocess.PIPE)
+    seen = read_until(t.fd, lambda s: s.endswith(b"\033[J"))
+    p.stdin.write(b"DELETE FROM t WHERE a LIKE '0%'\n")
+    p.stdin.flush()
+    seen = read_until(t.fd, lambda s: s.count(b"commit ") == 2 and s.endswith(b"\033[J"), seen)
+    shown = screen(seen.decode(), 40, 10)
+    expect_in("29 rows", shown[0])
+    expect_equal(shown[3][:8], "1yyyyyy…")
+    expect_equal(shown[7], "… 25 more rows")
+    t.resize(60, 8)
+    p.send_signal(signal.SIGWINCH)
+    seen = read_until(t.fd, lambda s: b"27 more rows" in s and s.endswith(b"\033[J"), b"")
+    expect_equal(screen(seen.decode(), 60, 8)[5], "… 27 more rows")
+    p.send_signal(signal.SIGTERM)
+    t.let_go()
+    t.rest()
+    expect_equal(p.wait(timeout=PATIENCE_S), 0)
+
+
+@case
+def watch_takes_typed_statements_with_i(b):
+    b.exec("CREATE TABLE t (x)")
+    t = Terminal(60, 12)
+    p = watch_on_terminal(b, t, "SELECT count(*) AS n FROM t", "-i", stdin=t.slave)
+    seen = read_until(t.fd, lambda s: s.endswith(b"\033[J"))
+    for number in range(1, 4):
+        os.write(t.fd, b"INSERT INTO t VALUES (1)\n")
+        seen = read_until(t.fd, lambda s: s.count(b"commit ") == number + 1 and s.endswith(b"\033[J"), seen)
+    shown = screen(seen.decode(), 60, 12)
+    expect_equal(shown[1:5], ["n", "-", "3", ""])
+    expect_in("commit ", shown[0])
+    p.send_signal(signal.SIGINT)
+    t.let_go()
+    t.rest()
+    expect_equal(p.wait(timeout=PATIENCE_S), 0)
+
+
+@case
+def watch_without_input_says_what_it_does_not_see(b):
+    b.exec("CREATE TABLE t (x)")
+    t = Terminal(120, 12)
+    p = watch_on_terminal(b, t, "SELECT count(*) AS n FROM t", "--count", "1", stdin=t.slave)
+    t.let_go()
+    expect_in("other processes are not seen", t.rest())
+    expect_equal(p.wait(timeout=PATIENCE_S), 0)
