@@ -68,7 +68,8 @@ typedef enum rsq_code {
     RSQ_OK = 0,
     /** The call itself is wrong: NULL, a bad option, wrong parameter count, not one statement. */
     RSQ_EINVAL = 1,
-    /** Right call, wrong moment: a transaction handle after its end, a wait that could never end. */
+    /** Right call, wrong moment: a transaction that SQLite rolled back, another thread's, a wait without end.
+     */
     RSQ_EMISUSE = 2,
     RSQ_ECLOSED = 3,   /**< the database is closed or closing */
     RSQ_ESQL = 4,      /**< SQLite refused: syntax, missing table, constraint; see `sqlite_code` */
@@ -84,7 +85,7 @@ typedef enum rsq_code {
     RSQ_EIO = 13,       /**< reading or writing failed; `system_errno` if known */
     RSQ_EFULL = 14,     /**< disk or database full */
     RSQ_ENOMEM = 15,
-    RSQ_ETOOBIG = 16,      /**< over a limit: cells, bytes, parameters */
+    RSQ_ETOOBIG = 16,      /**< over a limit: cells, bytes, parameters, cursors */
     RSQ_EUNSUPPORTED = 17, /**< the SQLite in use lacks what is needed */
     RSQ_EPENDING = 18      /**< not completed yet; only rsq_op_status() says so */
 } rsq_code;
@@ -206,6 +207,9 @@ typedef struct rsq_db rsq_db;
  * of the database it came from. Thread: any.
  */
 typedef struct rsq_result rsq_result;
+
+/** A read in chunks. Made by rsq_cursor_open(), ended by rsq_cursor_close(). Thread: one at a time. */
+typedef struct rsq_cursor rsq_cursor;
 
 /** A running transaction; borrowed, valid only inside the rsq_tx_fn it is passed to. */
 typedef struct rsq_tx rsq_tx;
@@ -335,11 +339,13 @@ typedef struct rsq_call_options {
     /** A result with more bytes of cells and text, or of JSON, is RSQ_ETOOBIG; 0: 2^31 cells, 2 GiB of bytes.
      */
     uint64_t max_result_bytes;
+    uint32_t chunk_rows;      /**< rsq_cursor_open(): rows in a chunk; 0: 1000 */
+    uint32_t idle_timeout_ms; /**< rsq_cursor_open(): longest time between two calls; 0: 30000 */
 } rsq_call_options;
 
-#define RSQ_CALL_OPTIONS_INIT                \
-    {                                        \
-        sizeof(rsq_call_options), 0, 0, 0, 0 \
+#define RSQ_CALL_OPTIONS_INIT                      \
+    {                                              \
+        sizeof(rsq_call_options), 0, 0, 0, 0, 0, 0 \
     }
 
 /**
@@ -637,9 +643,10 @@ RSQ_API rsq_queue *rsq_queue_default(rsq_db *db);
 RSQ_API int rsq_queue_fd(rsq_queue *q);
 
 /**
- * Call the callbacks of at most `max` waiting events, on this thread.
- * @param max         0: all that wait now.
- * @param dispatched  number of callbacks called; NULL to ignore.
+ * Deliver what waits, on this thread.
+ * @param max         at most that many ops and live queries; 0: all that wait now.
+ * @param dispatched  how many were delivered; NULL to ignore. The last answer and the
+ *                    end of one live query count as one.
  * @return RSQ_OK, RSQ_EINVAL, RSQ_EMISUSE (another thread is dispatching this queue).
  */
 RSQ_API rsq_code rsq_queue_dispatch(rsq_queue *q, size_t max, size_t *dispatched);
@@ -659,6 +666,47 @@ RSQ_API rsq_code rsq_queue_wait(rsq_queue *q, uint32_t timeout_ms);
  * and not inside its callbacks.
  */
 RSQ_API void rsq_queue_free(rsq_queue *q);
+
+/* ------------------------------------------------------ reads in chunks -- */
+
+/**
+ * Begin a read whose rows come in chunks, for results larger than memory. All
+ * chunks are of one commit. It keeps a reader leased, so it can take all
+ * readers but one, and ends by itself, with RSQ_ETIMEOUT from the next call,
+ * when the caller stays away for `idle_timeout_ms` or all of it takes longer
+ * than `timeout_ms`. Not in a database with one connection.
+ *
+ * @param sql, params  copied.
+ * @param opts         `chunk_rows`, `idle_timeout_ms`, `timeout_ms` (0: no
+ *                     limit in all), `max_result_bytes` (of a chunk) and `json`.
+ * @param out          on RSQ_OK, a cursor the caller owns: rsq_cursor_close().
+ * @return as rsq_select(), and RSQ_ETOOBIG (too many cursors are open),
+ *         RSQ_EUNSUPPORTED (a database with one connection), RSQ_EMISUSE
+ *         (inside a transaction function of the same database).
+ *
+ * Thread: any.
+ */
+RSQ_API rsq_code rsq_cursor_open(rsq_db *db, const char *sql, const rsq_value *params, size_t nparams,
+                                 const rsq_call_options *opts, rsq_cursor **out, rsq_error *err);
+
+/**
+ * The next chunk: at least one row, at most `chunk_rows`.
+ *
+ * @param out  on RSQ_OK, a result the caller owns, or NULL after the last row.
+ * @return RSQ_OK; else the cursor has ended and says the same from then on:
+ *         RSQ_ETIMEOUT, RSQ_ECLOSED (the database is closed), or as rsq_select().
+ */
+RSQ_API rsq_code rsq_cursor_next(rsq_cursor *cursor, rsq_result **out, rsq_error *err);
+
+/** rsq_cursor_next() with the rows as JSON, in the form of the cursor's options; each chunk is complete JSON.
+ */
+RSQ_API rsq_code rsq_cursor_next_json(rsq_cursor *cursor, rsq_result **out, rsq_error *err);
+
+/**
+ * Give the reader back and free the cursor; before or after the last row, also
+ * after the database was closed. NULL is a no-op.
+ */
+RSQ_API void rsq_cursor_close(rsq_cursor *cursor);
 
 /* -------------------------------------------------- asynchronous calls -- */
 

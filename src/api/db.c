@@ -7,6 +7,7 @@
 #include "api/options.h"
 #include "base/alloc.h"
 #include "base/error.h"
+#include "exec/tx.h"
 
 /* Closed handles that are kept, newest last; under `mu`. */
 #define GRAVEYARD_MAX 1024
@@ -56,6 +57,9 @@ rsq_code rsq_db_pin(rsq_db *db, rsq_error *err)
         return rsq_error_set(err, RSQ_EINVAL, "the database is NULL");
     before = atomic_fetch_add_explicit(&db->pins, 1, memory_order_acquire);
     if (!(before & RSQ_DB_CLOSING))
+        return RSQ_OK;
+    /* A transaction that runs is waited for, so what it calls on the database is still part of it. */
+    if (rsq_tx_runs_for(db))
         return RSQ_OK;
     rsq_db_unpin(db);
     return rsq_error_set(err, RSQ_ECLOSED, "the database is closed");
@@ -200,8 +204,8 @@ rsq_code rsq_open(const char *path, const rsq_open_options *opts, rsq_db **out, 
     db = make_handle();
     if (!db)
         return rsq_error_set(err, RSQ_ENOMEM, "out of memory");
-    code = rsq_core_open(path, &o, (rsq_commit_sink){.fn = rsq_streams_commit, .ctx = db->streams}, &db->core,
-                         err);
+    code = rsq_core_open(path, &o, db, (rsq_commit_sink){.fn = rsq_streams_commit, .ctx = db->streams},
+                         &db->core, err);
     if (code != RSQ_OK) {
         free_handle(db);
         return code;
@@ -239,23 +243,11 @@ static void wait_for_pins(rsq_db *db)
     rsq_mutex_unlock(&db->mu);
 }
 
-static bool called_in_own_transaction(rsq_db *db)
-{
-    bool inside;
-
-    /* Inside a transaction function its pin is out, so the core is there to ask. */
-    if (rsq_db_pin(db, NULL) != RSQ_OK)
-        return false;
-    inside = rsq_core_in_tx(db->core);
-    rsq_db_unpin(db);
-    return inside;
-}
-
 rsq_code rsq_close(rsq_db *db)
 {
     if (!db)
         return RSQ_OK;
-    if (called_in_own_transaction(db))
+    if (rsq_tx_runs_for(db))
         return RSQ_EMISUSE;
     if (!start_closing(db))
         return RSQ_OK;
@@ -266,7 +258,6 @@ rsq_code rsq_close(rsq_db *db)
     rsq_core_finish_ops(db->core);
     rsq_queue_finish(db->queue);
     rsq_core_close(db->core);
-    db->core = NULL;
     rsq_mutex_lock(&db->mu);
     db->closed = true;
     rsq_cond_broadcast(&db->changed);

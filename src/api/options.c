@@ -2,6 +2,9 @@
 
 #include "base/error.h"
 
+/* No version of any of them will be larger; what says so is not one of them. */
+#define SIZE_LIMIT 4096
+
 rsq_code rsq_options_read(void *to, size_t size, const void *from, rsq_error *err)
 {
     const unsigned char *bytes = from;
@@ -11,8 +14,8 @@ rsq_code rsq_options_read(void *to, size_t size, const void *from, rsq_error *er
     if (!from)
         return RSQ_OK;
     memcpy(&given, from, sizeof given);
-    if (given < sizeof given)
-        return rsq_error_set(err, RSQ_EINVAL, "the options have no size");
+    if (given < sizeof given || given > SIZE_LIMIT)
+        return rsq_error_set(err, RSQ_EINVAL, "the options have no size, or one that cannot be");
     for (size_t i = size; i < given; i++) {
         if (bytes[i] != 0)
             return rsq_error_set(err, RSQ_EINVAL,

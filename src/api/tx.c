@@ -20,7 +20,7 @@ static rsq_code select_shape(rsq_tx *tx, const char *sql, rsq_args args, const r
     if (!out)
         return rsq_error_set(err, RSQ_EINVAL, "out is NULL");
     code = rsq_call_read(&c, sql, args, opts, err);
-    return code == RSQ_OK ? rsq_tx_run_select(tx, &c.request, shape, out, err) : code;
+    return code == RSQ_OK ? rsq_tx_run_select(tx, &c.request, shape, c.timeout_ms, out, err) : code;
 }
 
 rsq_code rsq_tx_select(rsq_tx *tx, const char *sql, const rsq_value *params, size_t nparams,
@@ -90,15 +90,7 @@ rsq_code rsq_tx_execute_batch(rsq_tx *tx, const char *sql, const rsq_value *matr
 
 rsq_code rsq_tx_transaction(rsq_tx *tx, rsq_tx_fn fn, void *ctx, rsq_error *err)
 {
-    rsq_error why;
-    rsq_code code;
-
     if (!tx || !fn)
         return rsq_error_set(err, RSQ_EINVAL, "the transaction or its function is NULL");
-    code = rsq_tx_check(tx, &why);
-    if (code == RSQ_OK)
-        code = rsq_tx_nested(tx, fn, ctx, &why);
-    if (code != RSQ_OK && err)
-        *err = why;
-    return rsq_tx_note(tx, code, &why);
+    return rsq_tx_run_nested(tx, fn, ctx, err);
 }

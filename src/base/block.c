@@ -90,23 +90,3 @@ void rsq_block_free_all(rsq_block *first)
         first = next;
     }
 }
-
-size_t rsq_block_kept(void)
-{
-    size_t kept;
-
-    rsq_mutex_lock(&cache.mu);
-    kept = cache.kept;
-    rsq_mutex_unlock(&cache.mu);
-    return kept;
-}
-
-void rsq_block_trim(void)
-{
-    for (unsigned class = 0; class < CLASSES; class ++) {
-        rsq_block *b;
-
-        while ((b = take_kept(class)) != NULL)
-            rsq_free(b);
-    }
-}

@@ -36,10 +36,4 @@ rsq_block *rsq_block_new(size_t size);
 /* Frees the block and all after it. NULL is a no-op. */
 void rsq_block_free_all(rsq_block *first);
 
-/* Bytes of freed blocks that are kept now. */
-size_t rsq_block_kept(void);
-
-/* Give the kept blocks back to the system. */
-void rsq_block_trim(void);
-
 #endif

@@ -1,12 +1,33 @@
 #include "base/names.h"
 
 #include <string.h>
-#include <strings.h>
 
 #include "base/alloc.h"
 
 /* A commit that touches more tables than this counts as "everything". */
 #define NAMES_MAX 4096
+
+static char lower(char ch)
+{
+    return ch >= 'A' && ch <= 'Z' ? (char)(ch + ('a' - 'A')) : ch;
+}
+
+/* As SQLite compares names, whatever the program's locale says of letters: the first `len` bytes. */
+static bool same_letters(const char *a, const char *b, size_t len)
+{
+    for (size_t i = 0; i < len; i++) {
+        if (lower(a[i]) != lower(b[i]))
+            return false;
+    }
+    return true;
+}
+
+static bool same_name(const char *a, const char *b)
+{
+    size_t len = strlen(a);
+
+    return len == strlen(b) && same_letters(a, b, len);
+}
 
 void rsq_names_fini(rsq_names *n)
 {
@@ -53,8 +74,8 @@ static void add_owned(rsq_names *n, char *name)
 
 static bool is_name(const char *name, const char *schema, size_t schema_len, const char *table)
 {
-    return strncasecmp(name, schema, schema_len) == 0 && name[schema_len] == '.' &&
-           strcasecmp(name + schema_len + 1, table) == 0;
+    return strlen(name) > schema_len && same_letters(name, schema, schema_len) && name[schema_len] == '.' &&
+           same_name(name + schema_len + 1, table);
 }
 
 void rsq_names_add(rsq_names *n, const char *schema, const char *table)
@@ -79,7 +100,7 @@ void rsq_names_add(rsq_names *n, const char *schema, const char *table)
 static bool contains(const rsq_names *n, const char *name)
 {
     for (size_t i = 0; i < n->count; i++) {
-        if (strcasecmp(n->names[i], name) == 0)
+        if (same_name(n->names[i], name))
             return true;
     }
     return false;

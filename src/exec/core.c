@@ -4,6 +4,7 @@
 
 #include "base/alloc.h"
 #include "base/error.h"
+#include "exec/cursor.h"
 
 static void free_config(rsq_conn_config *config)
 {
@@ -13,23 +14,6 @@ static void free_config(rsq_conn_config *config)
     }
     rsq_free(config->attach);
     rsq_free(config->path);
-}
-
-static bool copy_attachments(rsq_conn_config *config, const rsq_open_options *opts)
-{
-    config->attach = rsq_alloc_zero(opts->nattach * sizeof *config->attach);
-    if (!config->attach)
-        return false;
-    config->nattach = opts->nattach;
-    for (size_t i = 0; i < opts->nattach; i++) {
-        rsq_attach *to = &config->attach[i];
-
-        to->name = rsq_copy_text(opts->attach[i].name, strlen(opts->attach[i].name));
-        to->path = rsq_copy_text(opts->attach[i].path, strlen(opts->attach[i].path));
-        if (!to->name || !to->path)
-            return false;
-    }
-    return true;
 }
 
 /* A path is a file name here, never a URI, whatever SQLite was built to think of "file:". */
@@ -44,6 +28,23 @@ static char *copy_path(const char *path)
     memcpy(copy, "./", 2);
     memcpy(copy + (looks_like_uri ? 2 : 0), path, len + 1);
     return copy;
+}
+
+static bool copy_attachments(rsq_conn_config *config, const rsq_open_options *opts)
+{
+    config->attach = rsq_alloc_zero(opts->nattach * sizeof *config->attach);
+    if (!config->attach)
+        return false;
+    config->nattach = opts->nattach;
+    for (size_t i = 0; i < opts->nattach; i++) {
+        rsq_attach *to = &config->attach[i];
+
+        to->name = rsq_copy_text(opts->attach[i].name, strlen(opts->attach[i].name));
+        to->path = copy_path(opts->attach[i].path);
+        if (!to->name || !to->path)
+            return false;
+    }
+    return true;
 }
 
 static bool init_config(rsq_core *core, const char *path, const rsq_open_options *opts)
@@ -86,8 +87,8 @@ static rsq_code open_first(rsq_core *core, rsq_commit_sink sink, rsq_error *err)
     return code;
 }
 
-rsq_code rsq_core_open(const char *path, const rsq_open_options *opts, rsq_commit_sink sink, rsq_core **out,
-                       rsq_error *err)
+rsq_code rsq_core_open(const char *path, const rsq_open_options *opts, const void *owner,
+                       rsq_commit_sink sink, rsq_core **out, rsq_error *err)
 {
     rsq_core *core = rsq_alloc_zero(sizeof *core);
     unsigned streams = opts->readers > 1 ? opts->readers - 1 : 1;
@@ -99,6 +100,7 @@ rsq_code rsq_core_open(const char *path, const rsq_open_options *opts, rsq_commi
         rsq_free(core);
         return rsq_error_set(err, RSQ_ENOMEM, "out of memory");
     }
+    core->owner = owner;
     core->lease_timeout_ms = opts->lease_timeout_ms;
     core->single = path[0] == '\0' || strcmp(path, ":memory:") == 0;
     core->writable = !(opts->flags & RSQ_OPEN_READONLY);
@@ -119,12 +121,15 @@ rsq_code rsq_core_open(const char *path, const rsq_open_options *opts, rsq_commi
     rsq_workers_init(&core->workers, core->single ? 1 : streams);
     rsq_workers_init(&core->op_workers, core->single ? 1 : opts->readers);
     rsq_timer_init(&core->timer);
+    rsq_mutex_init(&core->cursors.mu);
+    rsq_cond_init(&core->cursors.none);
     *out = core;
     return RSQ_OK;
 }
 
 void rsq_core_stop(rsq_core *core)
 {
+    rsq_cursors_end_all(core);
     if (!core->single)
         rsq_readers_stop(&core->readers);
     if (core->writable)
@@ -133,6 +138,7 @@ void rsq_core_stop(rsq_core *core)
 
 void rsq_core_finish_ops(rsq_core *core)
 {
+    rsq_cursors_wait(core);
     rsq_workers_fini(&core->op_workers);
 }
 
@@ -140,6 +146,8 @@ void rsq_core_close(rsq_core *core)
 {
     rsq_workers_fini(&core->workers);
     rsq_timer_fini(&core->timer);
+    rsq_cond_fini(&core->cursors.none);
+    rsq_mutex_fini(&core->cursors.mu);
     if (!core->single)
         rsq_readers_fini(&core->readers);
     /* Last: when the last connection closes, SQLite copies the log into the database, for which it must
@@ -148,11 +156,6 @@ void rsq_core_close(rsq_core *core)
         rsq_writer_fini(&core->writer);
     free_config(&core->config);
     rsq_free(core);
-}
-
-bool rsq_core_in_tx(const rsq_core *core)
-{
-    return core->writable && rsq_writer_is_mine(&core->writer);
 }
 
 static rsq_code acquire(rsq_core *core, const rsq_request *rq, uint32_t timeout_ms, rsq_lease *out,

@@ -11,9 +11,20 @@
 #include "exec/workers.h"
 #include "exec/writer.h"
 
+/* The cursors that are open; see cursor.h. */
+typedef struct rsq_cursors {
+    /* Any thread, under mu. */
+    rsq_mutex mu;
+    rsq_cond none; /* the last one has ended */
+    struct rsq_cursor *first;
+    size_t count; /* of readers that they have or are about to get */
+    bool stopping;
+} rsq_cursors;
+
 typedef struct rsq_core {
     /* Immutable after rsq_core_open(). */
     rsq_conn_config config; /* owned copies of path and attachments */
+    const void *owner;      /* the handle it belongs to; only compared */
     uint32_t lease_timeout_ms;
     bool single;   /* one connection serves reads and writes: the writer's */
     bool writable; /* there is a writer */
@@ -25,23 +36,22 @@ typedef struct rsq_core {
     rsq_workers workers;    /* for live queries */
     rsq_workers op_workers; /* for asynchronous calls */
     rsq_timer timer;
+    rsq_cursors cursors;
 } rsq_core;
 
 /* `opts` is checked and complete: every default filled in. `sink` is borrowed until the close. */
-rsq_code rsq_core_open(const char *path, const rsq_open_options *opts, rsq_commit_sink sink, rsq_core **out,
-                       rsq_error *err);
+rsq_code rsq_core_open(const char *path, const rsq_open_options *opts, const void *owner,
+                       rsq_commit_sink sink, rsq_core **out, rsq_error *err);
 
 /* Refuse new work and send away who waits; does not wait itself. */
 void rsq_core_stop(rsq_core *core);
 
-/* Complete the asynchronous calls that are left: after stop, before their queue is closed. */
+/* Wait for the cursors, and complete the asynchronous calls, that are left: after stop, before their queue is
+ * closed. */
 void rsq_core_finish_ops(rsq_core *core);
 
 /* End threads, close connections, free. After rsq_core_finish_ops(), with no call inside. */
 void rsq_core_close(rsq_core *core);
-
-/* Does a transaction function of the calling thread run? */
-bool rsq_core_in_tx(const rsq_core *core);
 
 /* How long a call waits for its connection: its own limit, or the database's. */
 static inline uint32_t rsq_core_timeout(const rsq_core *core, uint32_t timeout_ms)
@@ -67,7 +77,11 @@ rsq_code rsq_core_select(rsq_core *core, const rsq_request *rq, rsq_shape shape,
  * failed. */
 rsq_code rsq_core_select_all(rsq_core *core, const rsq_request *requests, size_t count, uint32_t timeout_ms,
                              rsq_result **results, rsq_error *err);
-/* The same on a leased connection, as one run that `stop` may end. */
+/* The same on a connection that the caller holds, interrupted after `timeout_ms`; 0: no limit. */
+rsq_code rsq_core_select_on(rsq_core *core, rsq_conn *conn, const rsq_request *requests, size_t count,
+                            rsq_shape shape, uint32_t timeout_ms, rsq_result **results, rsq_error *err);
+
+/* The same as one run that `stop` may end. */
 rsq_code rsq_core_select_stoppable(rsq_conn *conn, const rsq_request *requests, size_t count, rsq_shape shape,
                                    rsq_stop *stop, rsq_result **results, rsq_error *err);
 rsq_code rsq_core_execute(rsq_core *core, const rsq_request *rq, uint32_t timeout_ms, rsq_result **out,

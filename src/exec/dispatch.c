@@ -33,27 +33,35 @@ static rsq_code select_each(rsq_conn *conn, const rsq_request *requests, size_t 
 rsq_code rsq_core_select_stoppable(rsq_conn *conn, const rsq_request *requests, size_t count, rsq_shape shape,
                                    rsq_stop *stop, rsq_result **results, rsq_error *err)
 {
-    rsq_code code, why;
+    rsq_code code;
 
     if (!rsq_stop_enter(stop, conn))
         return rsq_stop_error(rsq_stop_why(stop), err);
     code = select_each(conn, requests, count, shape, results, err);
     rsq_stop_leave(stop);
-    why = rsq_stop_why(stop);
-    return code == RSQ_ECANCELLED && why != RSQ_OK ? rsq_stop_error(why, err) : code;
+    return rsq_stop_verdict(stop, code, err);
 }
 
-/* With a limit of the caller's: the timer's thread interrupts what still runs then. */
-static rsq_code select_in_time(rsq_core *core, rsq_conn *conn, const rsq_request *requests, size_t count,
-                               rsq_shape shape, int64_t deadline_ns, rsq_result **results, rsq_error *err)
+static uint32_t ms_left(int64_t deadline_ns)
 {
-    int64_t left_ms = (deadline_ns - rsq_now_ns()) / 1000000;
-    rsq_stop stop;
-    rsq_code code = rsq_timer_ensure(&core->timer, err);
+    int64_t ms = (deadline_ns - rsq_now_ns()) / 1000000;
 
+    return ms > 0 ? (uint32_t)ms : 1;
+}
+
+rsq_code rsq_core_select_on(rsq_core *core, rsq_conn *conn, const rsq_request *requests, size_t count,
+                            rsq_shape shape, uint32_t timeout_ms, rsq_result **results, rsq_error *err)
+{
+    rsq_stop stop;
+    rsq_code code;
+
+    if (!timeout_ms)
+        return select_each(conn, requests, count, shape, results, err);
+    /* With a limit of the caller's, the timer's thread interrupts what still runs then. */
+    code = rsq_timer_ensure(&core->timer, err);
     if (code != RSQ_OK)
         return code;
-    rsq_stop_init(&stop, &core->timer, left_ms > 0 ? (uint32_t)left_ms : 1, NULL);
+    rsq_stop_init(&stop, &core->timer, timeout_ms, NULL);
     code = rsq_core_select_stoppable(conn, requests, count, shape, &stop, results, err);
     rsq_stop_detach(&stop);
     rsq_stop_fini(&stop);
@@ -69,10 +77,8 @@ static rsq_code select_leased(rsq_core *core, const rsq_request *requests, size_
 
     if (code != RSQ_OK)
         return code;
-    if (deadline_ns == RSQ_NO_DEADLINE)
-        code = select_each(lease.conn, requests, count, shape, results, err);
-    else
-        code = select_in_time(core, lease.conn, requests, count, shape, deadline_ns, results, err);
+    code = rsq_core_select_on(core, lease.conn, requests, count, shape, timeout_ms ? ms_left(deadline_ns) : 0,
+                              results, err);
     rsq_core_release(core, &lease);
     return code;
 }
@@ -80,22 +86,25 @@ static rsq_code select_leased(rsq_core *core, const rsq_request *requests, size_
 rsq_code rsq_core_select(rsq_core *core, const rsq_request *rq, rsq_shape shape, uint32_t timeout_ms,
                          rsq_result **out, rsq_error *err)
 {
+    rsq_tx *here = rsq_tx_here(core);
     rsq_result *r = NULL;
     rsq_code code;
 
-    if (rsq_core_in_tx(core))
-        return rsq_tx_run_select(core->writer.tx, rq, shape, out, err);
-    code = select_leased(core, rq, 1, shape, timeout_ms, &r, err);
+    if (here)
+        code = rsq_tx_run_select(here, rq, shape, timeout_ms, &r, err);
+    else
+        code = select_leased(core, rq, 1, shape, timeout_ms, &r, err);
     if (code == RSQ_OK)
         *out = r;
     return code;
 }
 
-static rsq_code select_all_in_tx(rsq_tx *tx, const rsq_request *requests, size_t count, rsq_result **results,
-                                 rsq_error *err)
+/* What the transaction wrote is one state for all of them, since only this thread could change it. */
+static rsq_code select_all_in_tx(rsq_tx *tx, const rsq_request *requests, size_t count, uint32_t timeout_ms,
+                                 rsq_result **results, rsq_error *err)
 {
     for (size_t i = 0; i < count; i++) {
-        rsq_code code = rsq_tx_run_select(tx, &requests[i], RSQ_SHAPE_CELLS, &results[i], err);
+        rsq_code code = rsq_tx_run_select(tx, &requests[i], RSQ_SHAPE_CELLS, timeout_ms, &results[i], err);
 
         if (code == RSQ_OK)
             continue;
@@ -110,8 +119,10 @@ static rsq_code select_all_in_tx(rsq_tx *tx, const rsq_request *requests, size_t
 rsq_code rsq_core_select_all(rsq_core *core, const rsq_request *requests, size_t count, uint32_t timeout_ms,
                              rsq_result **results, rsq_error *err)
 {
-    if (rsq_core_in_tx(core))
-        return select_all_in_tx(core->writer.tx, requests, count, results, err);
+    rsq_tx *here = rsq_tx_here(core);
+
+    if (here)
+        return select_all_in_tx(here, requests, count, timeout_ms, results, err);
     return select_leased(core, requests, count, RSQ_SHAPE_CELLS, timeout_ms, results, err);
 }
 
@@ -125,10 +136,11 @@ static rsq_code take_turn(rsq_core *core, const rsq_request *rq, uint32_t timeou
 rsq_code rsq_core_execute(rsq_core *core, const rsq_request *rq, uint32_t timeout_ms, rsq_result **out,
                           rsq_error *err)
 {
+    rsq_tx *here = rsq_tx_here(core);
     rsq_code code;
 
-    if (rsq_core_in_tx(core))
-        return rsq_tx_run_execute(core->writer.tx, rq, out, err);
+    if (here)
+        return rsq_tx_run_execute(here, rq, out, err);
     code = take_turn(core, rq, timeout_ms, err);
     if (code != RSQ_OK)
         return code;
@@ -140,10 +152,11 @@ rsq_code rsq_core_execute(rsq_core *core, const rsq_request *rq, uint32_t timeou
 rsq_code rsq_core_execute_batch(rsq_core *core, const rsq_request *rq, size_t rows, uint32_t timeout_ms,
                                 rsq_result **out, rsq_error *err)
 {
+    rsq_tx *here = rsq_tx_here(core);
     rsq_code code;
 
-    if (rsq_core_in_tx(core))
-        return rsq_tx_run_batch(core->writer.tx, rq, rows, out, err);
+    if (here)
+        return rsq_tx_run_batch(here, rq, rows, out, err);
     code = take_turn(core, rq, timeout_ms, err);
     if (code != RSQ_OK)
         return code;

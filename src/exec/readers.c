@@ -8,7 +8,9 @@ void rsq_readers_init(rsq_readers *rs, const rsq_conn_config *config, unsigned c
 {
     assert(count >= 1 && count <= RSQ_READERS_MAX);
     *rs = (rsq_readers){.config = config, .count = count, .keep_ms = keep_ms};
-    rs->keep = !(config->flags & RSQ_OPEN_NO_KEPT_SNAPSHOTS);
+    atomic_init(&rs->keep, !(config->flags & RSQ_OPEN_NO_KEPT_SNAPSHOTS));
+    atomic_init(&rs->paused, false);
+    rsq_cond_init(&rs->quiet);
     rsq_mutex_init(&rs->mu);
     rsq_cond_init(&rs->keeper_wake);
     for (unsigned i = count; i-- > 0;) {
@@ -26,15 +28,32 @@ static rsq_reader *pop(rsq_reader **list)
     return r;
 }
 
-/* To whoever waits, else into its list. */
+static bool is_paused(const rsq_readers *rs)
+{
+    return atomic_load_explicit(&rs->paused, memory_order_relaxed);
+}
+
+/* To whoever waits, unless leases pause; else into its list. */
 static void give_back_locked(rsq_readers *rs, rsq_reader *r)
 {
     rsq_reader **list = r->conn ? &rs->idle : &rs->empty;
 
-    if (rsq_line_grant_locked(&rs->waiting, r))
+    if (!is_paused(rs) && rsq_line_grant_locked(&rs->waiting, r)) {
+        rs->leased++;
         return;
+    }
     r->next = *list;
     *list = r;
+}
+
+/* The end of a lease. */
+static void return_locked(rsq_readers *rs, rsq_reader *r)
+{
+    rsq_holder_clear(&r->holder);
+    rs->leased--;
+    give_back_locked(rs, r);
+    if (rs->leased == 0)
+        rsq_cond_broadcast(&rs->quiet);
 }
 
 static bool any_kept_locked(const rsq_readers *rs)
@@ -44,6 +63,18 @@ static bool any_kept_locked(const rsq_readers *rs)
             return true;
     }
     return false;
+}
+
+/* An idle reader, or a place to open one in, now leased; NULL: none. */
+static rsq_reader *take_free_locked(rsq_readers *rs)
+{
+    rsq_reader *r = pop(&rs->idle);
+
+    if (!r)
+        r = pop(&rs->empty);
+    if (r)
+        rs->leased++;
+    return r;
 }
 
 /* Take one idle reader whose snapshot was kept for `ticks` ticks or more out of the list. */
@@ -76,7 +107,6 @@ static void let_go_locked(rsq_readers *rs, uint32_t ticks)
         }
         rsq_conn_close(dead);
         rsq_mutex_lock(&rs->mu);
-        rs->reopened += dead != NULL;
         give_back_locked(rs, r);
     }
 }
@@ -101,16 +131,23 @@ static void *keeper_main(void *readers)
     return NULL;
 }
 
-/* A keeper that cannot be started means that snapshots are not kept. */
-static bool wake_keeper_locked(rsq_readers *rs)
+static void wake_keeper_locked(rsq_readers *rs)
 {
-    if (rs->keeper_started && rs->keeper_asleep) {
-        rs->keeper_asleep = false;
-        rsq_cond_signal(&rs->keeper_wake);
-    }
-    if (!rs->keeper_started && !rs->stopping)
+    if (!rs->keeper_asleep)
+        return;
+    rs->keeper_asleep = false;
+    rsq_cond_signal(&rs->keeper_wake);
+}
+
+/* Before the first snapshot is kept. Without a keeper none is. */
+static void start_keeper(rsq_readers *rs)
+{
+    rsq_mutex_lock(&rs->mu);
+    if (atomic_load_explicit(&rs->keep, memory_order_relaxed) && !rs->keeper_started && !rs->stopping) {
         rs->keeper_started = rsq_thread_start(&rs->keeper, keeper_main, rs) == 0;
-    return rs->keeper_started;
+        atomic_store_explicit(&rs->keep, rs->keeper_started, memory_order_relaxed);
+    }
+    rsq_mutex_unlock(&rs->mu);
 }
 
 void rsq_readers_stop(rsq_readers *rs)
@@ -132,6 +169,7 @@ void rsq_readers_fini(rsq_readers *rs)
         rsq_conn_close(rs->places[i].conn);
     }
     rsq_cond_fini(&rs->keeper_wake);
+    rsq_cond_fini(&rs->quiet);
     rsq_mutex_fini(&rs->mu);
 }
 
@@ -150,11 +188,12 @@ static rsq_code open_place(rsq_readers *rs, rsq_reader *r, rsq_error *err)
 {
     rsq_code code = rsq_conn_open(rs->config, RSQ_CONN_READER, &r->conn, err);
 
-    if (code == RSQ_OK)
+    if (code == RSQ_OK) {
+        start_keeper(rs);
         return RSQ_OK;
+    }
     rsq_mutex_lock(&rs->mu);
-    rsq_holder_clear(&r->holder);
-    give_back_locked(rs, r);
+    return_locked(rs, r);
     rsq_mutex_unlock(&rs->mu);
     return code;
 }
@@ -167,9 +206,7 @@ rsq_code rsq_readers_acquire(rsq_readers *rs, const char *sql, size_t sql_len, u
 
     rsq_mutex_lock(&rs->mu);
     if (!rs->stopping) {
-        r = pop(&rs->idle);
-        if (!r)
-            r = pop(&rs->empty);
+        r = is_paused(rs) ? NULL : take_free_locked(rs);
         if (!r)
             r = rsq_line_wait_locked(&rs->waiting, &rs->mu, timeout_ms);
     }
@@ -189,24 +226,21 @@ rsq_code rsq_readers_acquire(rsq_readers *rs, const char *sql, size_t sql_len, u
 
 void rsq_readers_release(rsq_readers *rs, rsq_reader *r)
 {
+    bool keep = atomic_load_explicit(&rs->keep, memory_order_relaxed) && !is_paused(rs);
     rsq_conn *dead = NULL;
 
-    assert(r->holder.sql);
-    if (rsq_conn_broken(r->conn) || (!rs->keep && !rsq_conn_snapshot_close(r->conn))) {
+    if (rsq_conn_broken(r->conn) || (!keep && !rsq_conn_snapshot_close(r->conn))) {
         dead = r->conn;
         r->conn = NULL;
     }
     rsq_conn_close(dead);
 
     rsq_mutex_lock(&rs->mu);
-    rs->reopened += dead != NULL;
-    rsq_holder_clear(&r->holder);
-    if (r->conn && rs->keep && rsq_conn_in_transaction(r->conn)) {
-        r->kept = wake_keeper_locked(rs);
-        r->tick = rs->tick;
-        assert(r->kept || rs->stopping);
-    }
-    give_back_locked(rs, r);
+    r->kept = r->conn && keep && rsq_conn_in_transaction(r->conn);
+    r->tick = rs->tick;
+    if (r->kept)
+        wake_keeper_locked(rs);
+    return_locked(rs, r);
     rsq_mutex_unlock(&rs->mu);
 }
 
@@ -214,5 +248,33 @@ void rsq_readers_let_go(rsq_readers *rs)
 {
     rsq_mutex_lock(&rs->mu);
     let_go_locked(rs, 0);
+    rsq_mutex_unlock(&rs->mu);
+}
+
+bool rsq_readers_pause(rsq_readers *rs, uint32_t timeout_ms)
+{
+    int64_t deadline_ns = rsq_deadline_ns(timeout_ms);
+    bool in_time = true;
+
+    rsq_mutex_lock(&rs->mu);
+    atomic_store_explicit(&rs->paused, true, memory_order_relaxed);
+    let_go_locked(rs, 0);
+    while (rs->leased > 0 && in_time)
+        in_time = rsq_cond_wait_until(&rs->quiet, &rs->mu, deadline_ns);
+    /* One that came back just when the pause began may have kept its snapshot. */
+    let_go_locked(rs, 0);
+    in_time = rs->leased == 0;
+    rsq_mutex_unlock(&rs->mu);
+    return in_time;
+}
+
+void rsq_readers_resume(rsq_readers *rs)
+{
+    rsq_reader *r;
+
+    rsq_mutex_lock(&rs->mu);
+    atomic_store_explicit(&rs->paused, false, memory_order_relaxed);
+    while (!rsq_line_empty(&rs->waiting) && (r = take_free_locked(rs)) != NULL)
+        (void)rsq_line_grant_locked(&rs->waiting, r);
     rsq_mutex_unlock(&rs->mu);
 }

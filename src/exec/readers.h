@@ -39,17 +39,24 @@ typedef struct rsq_readers {
     /* Immutable after rsq_readers_init(). */
     const rsq_conn_config *config; /* borrowed; outlives the pool */
     unsigned count;
-    bool keep;        /* snapshots are kept */
     uint32_t keep_ms; /* idle ones at most as long */
+
+    /*
+     * Are snapshots kept, and do leases pause? Written under mu; a release reads
+     * them without, and at worst keeps a snapshot that is let go a moment later.
+     */
+    _Atomic bool keep;
+    _Atomic bool paused;
 
     /* Any thread, under mu. */
     rsq_mutex mu;
+    rsq_cond quiet; /* no lease is out */
+    unsigned leased;
     rsq_reader places[RSQ_READERS_MAX];
     rsq_reader *idle; /* most recently used first */
     rsq_reader *empty;
     rsq_line waiting;
     bool stopping;
-    uint64_t reopened; /* connections replaced after an error */
 
     /* The keeper's, under mu too. */
     bool keeper_started;
@@ -79,5 +86,13 @@ void rsq_readers_release(rsq_readers *rs, rsq_reader *r);
 
 /* End the snapshots of all idle readers now. */
 void rsq_readers_let_go(rsq_readers *rs);
+
+/*
+ * Hand out no reader for a moment, and wait at most `timeout_ms` until all have
+ * come back and let their snapshots go. False: not all have. Either way
+ * rsq_readers_resume() follows.
+ */
+bool rsq_readers_pause(rsq_readers *rs, uint32_t timeout_ms);
+void rsq_readers_resume(rsq_readers *rs);
 
 #endif

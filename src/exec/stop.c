@@ -116,3 +116,16 @@ rsq_code rsq_stop_error(rsq_code why, rsq_error *err)
 {
     return rsq_error_set(err, why, why == RSQ_ETIMEOUT ? "the deadline passed" : "cancelled");
 }
+
+rsq_code rsq_stop_verdict(rsq_stop *s, rsq_code code, rsq_error *err)
+{
+    rsq_code why = rsq_stop_why(s);
+    int64_t row = err ? err->row : -1;
+
+    if (code != RSQ_ECANCELLED || why == RSQ_OK)
+        return code;
+    (void)rsq_stop_error(why, err);
+    if (err)
+        err->row = row;
+    return why;
+}

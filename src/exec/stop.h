@@ -63,6 +63,10 @@ void rsq_stop_leave(rsq_stop *s);
 /* Why it was asked to stop; RSQ_OK: it was not. */
 rsq_code rsq_stop_why(rsq_stop *s);
 
+/* What a run that ended with `code` and `err` ended with, if it was asked to stop: the reason, not the
+ * interrupt. */
+rsq_code rsq_stop_verdict(rsq_stop *s, rsq_code code, rsq_error *err);
+
 /* RSQ_ECANCELLED or RSQ_ETIMEOUT with its text. */
 rsq_code rsq_stop_error(rsq_code why, rsq_error *err);
 

@@ -6,6 +6,31 @@
 
 #include "base/error.h"
 
+/*
+ * The transactions that run on this thread, innermost first. So a call on the
+ * database from inside a function finds the one that it belongs to, and no
+ * other thread can.
+ */
+static _Thread_local rsq_tx *innermost;
+
+rsq_tx *rsq_tx_here(const rsq_core *core)
+{
+    rsq_tx *tx = innermost;
+
+    while (tx && tx->core != core)
+        tx = tx->around;
+    return tx;
+}
+
+bool rsq_tx_runs_for(const void *owner)
+{
+    const rsq_tx *tx = innermost;
+
+    while (tx && tx->core->owner != owner)
+        tx = tx->around;
+    return tx != NULL;
+}
+
 static rsq_conn *conn_of(const rsq_tx *tx)
 {
     return tx->core->writer.conn;
@@ -20,11 +45,14 @@ rsq_code rsq_tx_check(rsq_tx *tx, rsq_error *err)
     return RSQ_OK;
 }
 
-rsq_code rsq_tx_note(rsq_tx *tx, rsq_code code, const rsq_error *why)
+/* Keep a failure for the function's caller, and hand it on. */
+static rsq_code note(rsq_tx *tx, rsq_code code, const rsq_error *why, rsq_error *err)
 {
     /* That the transaction is gone is told by each call; what ended it was told once. */
     if (code != RSQ_OK && code != RSQ_EMISUSE)
         tx->last = *why;
+    if (code != RSQ_OK && err)
+        *err = *why;
     return code;
 }
 
@@ -51,18 +79,18 @@ static rsq_code lost(const rsq_tx *tx, rsq_error *err)
 
 static rsq_code run_level(rsq_tx *tx, rsq_tx_fn fn, void *ctx)
 {
-    rsq_writer *w = &tx->core->writer;
     rsq_code code;
 
-    w->tx = tx;
+    tx->around = innermost;
+    innermost = tx;
     code = fn(tx, ctx);
-    w->tx = tx->outer;
+    innermost = tx->around;
     return code;
 }
 
-rsq_code rsq_tx_nested(rsq_tx *outer, rsq_tx_fn fn, void *ctx, rsq_error *err)
+static rsq_code run_savepoint(rsq_tx *outer, rsq_tx_fn fn, void *ctx, rsq_error *err)
 {
-    rsq_tx tx = {.core = outer->core, .outer = outer, .depth = outer->depth + 1, .thread = outer->thread};
+    rsq_tx tx = {.core = outer->core, .depth = outer->depth + 1, .thread = outer->thread};
     rsq_code code = rsq_conn_savepoint(conn_of(&tx), tx.depth, err);
 
     if (code != RSQ_OK)
@@ -77,6 +105,16 @@ rsq_code rsq_tx_nested(rsq_tx *outer, rsq_tx_fn fn, void *ctx, rsq_error *err)
     return rsq_conn_release(conn_of(&tx), tx.depth, err);
 }
 
+rsq_code rsq_tx_run_nested(rsq_tx *tx, rsq_tx_fn fn, void *ctx, rsq_error *err)
+{
+    rsq_error why;
+    rsq_code code = rsq_tx_check(tx, &why);
+
+    if (code == RSQ_OK)
+        code = run_savepoint(tx, fn, ctx, &why);
+    return note(tx, code, &why, err);
+}
+
 static rsq_code run_transaction(rsq_core *core, rsq_tx_fn fn, void *ctx, rsq_error *err)
 {
     rsq_tx tx = {.core = core, .thread = rsq_thread_self()};
@@ -85,9 +123,7 @@ static rsq_code run_transaction(rsq_core *core, rsq_tx_fn fn, void *ctx, rsq_err
 
     if (code != RSQ_OK)
         return code;
-    atomic_store_explicit(&core->writer.tx_thread, tx.thread, memory_order_relaxed);
     code = run_level(&tx, fn, ctx);
-    atomic_store_explicit(&core->writer.tx_thread, 0, memory_order_relaxed);
     if (code != RSQ_OK) {
         rsq_conn_rollback(conn);
         return fn_failed(&tx, code, err);
@@ -107,14 +143,13 @@ static rsq_code refuse_readonly(rsq_error *err)
 rsq_code rsq_core_transaction(rsq_core *core, rsq_tx_fn fn, void *ctx, uint32_t timeout_ms, rsq_error *err)
 {
     static const char name[] = "a transaction";
+    rsq_tx *here = rsq_tx_here(core);
     rsq_code code;
 
     if (!core->writable)
         return refuse_readonly(err);
-    if (rsq_core_in_tx(core)) {
-        code = rsq_tx_check(core->writer.tx, err);
-        return code == RSQ_OK ? rsq_tx_nested(core->writer.tx, fn, ctx, err) : code;
-    }
+    if (here)
+        return rsq_tx_run_nested(here, fn, ctx, err);
     code = rsq_writer_acquire(&core->writer, name, sizeof name - 1, rsq_core_timeout(core, timeout_ms), err);
     if (code != RSQ_OK)
         return code;
@@ -123,17 +158,15 @@ rsq_code rsq_core_transaction(rsq_core *core, rsq_tx_fn fn, void *ctx, uint32_t 
     return code;
 }
 
-rsq_code rsq_tx_run_select(rsq_tx *tx, const rsq_request *rq, rsq_shape shape, rsq_result **out,
-                           rsq_error *err)
+rsq_code rsq_tx_run_select(rsq_tx *tx, const rsq_request *rq, rsq_shape shape, uint32_t timeout_ms,
+                           rsq_result **out, rsq_error *err)
 {
     rsq_error why;
     rsq_code code = rsq_tx_check(tx, &why);
 
     if (code == RSQ_OK)
-        code = rsq_conn_select(conn_of(tx), rq, shape, out, &why);
-    if (code != RSQ_OK && err)
-        *err = why;
-    return rsq_tx_note(tx, code, &why);
+        code = rsq_core_select_on(tx->core, conn_of(tx), rq, 1, shape, timeout_ms, out, &why);
+    return note(tx, code, &why, err);
 }
 
 rsq_code rsq_tx_run_execute(rsq_tx *tx, const rsq_request *rq, rsq_result **out, rsq_error *err)
@@ -143,9 +176,7 @@ rsq_code rsq_tx_run_execute(rsq_tx *tx, const rsq_request *rq, rsq_result **out,
 
     if (code == RSQ_OK)
         code = rsq_conn_execute(conn_of(tx), rq, out, &why);
-    if (code != RSQ_OK && err)
-        *err = why;
-    return rsq_tx_note(tx, code, &why);
+    return note(tx, code, &why, err);
 }
 
 rsq_code rsq_tx_run_batch(rsq_tx *tx, const rsq_request *rq, size_t rows, rsq_result **out, rsq_error *err)
@@ -155,7 +186,5 @@ rsq_code rsq_tx_run_batch(rsq_tx *tx, const rsq_request *rq, size_t rows, rsq_re
 
     if (code == RSQ_OK)
         code = rsq_conn_execute_batch(conn_of(tx), rq, rows, out, &why);
-    if (code != RSQ_OK && err)
-        *err = why;
-    return rsq_tx_note(tx, code, &why);
+    return note(tx, code, &why, err);
 }

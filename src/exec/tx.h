@@ -8,25 +8,30 @@
 #include "exec/core.h"
 
 struct rsq_tx {
-    rsq_core *core;       /* borrowed; open while the transaction runs */
-    struct rsq_tx *outer; /* borrowed; NULL: the transaction itself */
-    unsigned depth;       /* 0: the transaction itself, else the savepoint's number */
-    uintptr_t thread;     /* whose it is */
-    rsq_error last;       /* of the last call on it that failed, but for RSQ_EMISUSE; code 0: none did */
+    rsq_core *core; /* borrowed; open while the transaction runs */
+    struct rsq_tx
+        *around;      /* borrowed: the next one that runs on this thread, of whatever database; NULL: none */
+    unsigned depth;   /* 0: the transaction itself, else the savepoint's number */
+    uintptr_t thread; /* whose it is */
+    rsq_error last;   /* of the last call on it that failed, but for RSQ_EMISUSE; code 0: none did */
 };
+
+/* The innermost transaction of that database that runs on the calling thread; NULL: none. */
+rsq_tx *rsq_tx_here(const rsq_core *core);
+
+/* The same by the handle that owns the core, which need not be open: is one of its transactions running here?
+ */
+bool rsq_tx_runs_for(const void *owner);
 
 /* Is it usable, here and now? RSQ_OK, or RSQ_EMISUSE: another thread's, or rolled back by SQLite. */
 rsq_code rsq_tx_check(rsq_tx *tx, rsq_error *err);
 
-/* Note a failure for the function's caller; returns `code`. */
-rsq_code rsq_tx_note(rsq_tx *tx, rsq_code code, const rsq_error *why);
-
-/* Run `fn` in a savepoint inside `outer`. */
-rsq_code rsq_tx_nested(rsq_tx *outer, rsq_tx_fn fn, void *ctx, rsq_error *err);
+/* Run `fn` in a savepoint inside `tx`. */
+rsq_code rsq_tx_run_nested(rsq_tx *tx, rsq_tx_fn fn, void *ctx, rsq_error *err);
 
 /* One call each, on the writer's connection. */
-rsq_code rsq_tx_run_select(rsq_tx *tx, const rsq_request *rq, rsq_shape shape, rsq_result **out,
-                           rsq_error *err);
+rsq_code rsq_tx_run_select(rsq_tx *tx, const rsq_request *rq, rsq_shape shape, uint32_t timeout_ms,
+                           rsq_result **out, rsq_error *err);
 rsq_code rsq_tx_run_execute(rsq_tx *tx, const rsq_request *rq, rsq_result **out, rsq_error *err);
 rsq_code rsq_tx_run_batch(rsq_tx *tx, const rsq_request *rq, size_t rows, rsq_result **out, rsq_error *err);
 

@@ -45,6 +45,9 @@ static void rest_locked(rsq_workers *ws, rsq_spin *spin)
     ws->idle++;
     (void)rsq_cond_wait_until(&ws->work, &ws->mu, RSQ_NO_DEADLINE);
     ws->idle--;
+    /* It may have woken without a signal; then somebody is signalled once too often, never too seldom. */
+    if (ws->coming > 0)
+        ws->coming--;
 }
 
 static void *worker_main(void *workers)
@@ -54,6 +57,8 @@ static void *worker_main(void *workers)
     rsq_job *job;
 
     rsq_mutex_lock(&ws->mu);
+    if (ws->coming > 0)
+        ws->coming--;
     for (;;) {
         job = take_locked(ws);
         if (job) {
@@ -75,6 +80,7 @@ static bool start_one_locked(rsq_workers *ws)
     if (rsq_thread_start(&ws->threads[ws->started], worker_main, ws) != 0)
         return false;
     ws->started++;
+    ws->coming++;
     return true;
 }
 
@@ -88,6 +94,19 @@ rsq_code rsq_workers_ensure(rsq_workers *ws, rsq_error *err)
     return have ? RSQ_OK : rsq_error_set(err, RSQ_ENOMEM, "cannot start a thread");
 }
 
+/* One that spins, or comes, takes one job; each other job wants a thread of its own. */
+static void call_for_locked(rsq_workers *ws)
+{
+    if (atomic_load_explicit(&ws->waiting, memory_order_relaxed) <= ws->spinning + ws->coming)
+        return;
+    if (ws->idle > ws->coming) {
+        ws->coming++;
+        rsq_cond_signal(&ws->work);
+    } else if (ws->started < ws->max) {
+        (void)start_one_locked(ws); /* if it cannot be, the threads there are take the job */
+    }
+}
+
 void rsq_workers_submit(rsq_workers *ws, rsq_job *job)
 {
     rsq_mutex_lock(&ws->mu);
@@ -99,13 +118,7 @@ void rsq_workers_submit(rsq_workers *ws, rsq_job *job)
         ws->first = job;
     ws->last = job;
     atomic_fetch_add_explicit(&ws->waiting, 1, memory_order_relaxed);
-    /* One that spins takes one job; the others want a thread each. */
-    if (atomic_load_explicit(&ws->waiting, memory_order_relaxed) > ws->spinning) {
-        if (ws->idle > 0)
-            rsq_cond_signal(&ws->work);
-        else if (ws->started < ws->max)
-            (void)start_one_locked(ws); /* if it cannot be, the threads there are take the job */
-    }
+    call_for_locked(ws);
     rsq_mutex_unlock(&ws->mu);
 }
 

@@ -29,7 +29,8 @@ typedef struct rsq_workers {
     rsq_cond work;
     rsq_job *first, *last;
     unsigned spinning; /* looks for a job, awake; at most one does */
-    unsigned idle;     /* asleep */
+    unsigned idle;     /* asleep, or signalled and not awake yet */
+    unsigned coming;   /* signalled or just started, and sure to look for a job */
     unsigned started;
     bool stopping;
 

@@ -9,7 +9,6 @@ void rsq_writer_init(rsq_writer *w, const rsq_conn_config *config, rsq_conn *con
 {
     *w = (rsq_writer){.config = config, .sink = sink, .readers = readers, .conn = conn};
     rsq_mutex_init(&w->mu);
-    atomic_init(&w->tx_thread, 0);
 }
 
 void rsq_writer_stop(rsq_writer *w)
@@ -56,6 +55,30 @@ rsq_code rsq_writer_acquire(rsq_writer *w, const char *sql, size_t sql_len, uint
     return code;
 }
 
+/* Longest time a commit waits for readers to come back, so that a log that has grown long can begin anew. */
+#define PAUSE_MS 10
+
+/*
+ * Bound the log. A plain copy needs no reader's help, but the log only begins
+ * anew when all of it was copied and no reader uses it: for a moment none is
+ * handed out. Afterwards readers read the database file itself, which does not
+ * hold the log, so they may go on before the next commit.
+ */
+static void tend_log(rsq_writer *w)
+{
+    rsq_log_wish wish = rsq_conn_log_wish(w->conn);
+
+    if (wish == RSQ_LOG_FINE)
+        return;
+    if (wish == RSQ_LOG_RESTART)
+        (void)rsq_readers_pause(w->readers, PAUSE_MS);
+    else
+        rsq_readers_let_go(w->readers);
+    rsq_conn_checkpoint_passive(w->conn);
+    if (wish == RSQ_LOG_RESTART)
+        rsq_readers_resume(w->readers);
+}
+
 static void publish(rsq_writer *w)
 {
     rsq_changes changes;
@@ -64,10 +87,8 @@ static void publish(rsq_writer *w)
         return;
     w->sink.fn(w->sink.ctx, &changes);
     rsq_names_fini(&changes.tables);
-    if (w->readers && rsq_conn_wants_checkpoint(w->conn)) {
-        rsq_readers_let_go(w->readers);
-        rsq_conn_checkpoint_passive(w->conn);
-    }
+    if (w->readers)
+        tend_log(w);
 }
 
 /* A database in memory lives in its connection, which stays whatever happened to it. */

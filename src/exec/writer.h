@@ -34,15 +34,7 @@ typedef struct rsq_writer {
     bool stopping;
 
     /* Who has the turn. */
-    rsq_conn *conn;    /* owned */
-    struct rsq_tx *tx; /* borrowed: the innermost transaction that runs; NULL: none */
-
-    /*
-     * The thread whose transaction runs, else 0. Written by the holder of the
-     * turn; any thread compares it with itself, and only its own value can be
-     * equal, which it wrote itself: relaxed is enough.
-     */
-    _Atomic uintptr_t tx_thread;
+    rsq_conn *conn; /* owned */
 } rsq_writer;
 
 /* Takes ownership of `conn`. */
@@ -60,11 +52,5 @@ rsq_code rsq_writer_acquire(rsq_writer *w, const char *sql, size_t sql_len, uint
  * error left in doubt, and give the turn to the next.
  */
 void rsq_writer_release(rsq_writer *w);
-
-/* Does a transaction of the calling thread run? */
-static inline bool rsq_writer_is_mine(const rsq_writer *w)
-{
-    return atomic_load_explicit(&w->tx_thread, memory_order_relaxed) == rsq_thread_self();
-}
 
 #endif

@@ -2,9 +2,9 @@
 
 #include <assert.h>
 #include <errno.h>
+#include <sched.h>
 #include <signal.h>
 #include <time.h>
-#include <unistd.h>
 
 static void must_be_zero(int rc)
 {
@@ -126,7 +126,8 @@ int64_t rsq_deadline_ns(uint32_t ms)
 
 unsigned rsq_processors(void)
 {
-    long n = sysconf(_SC_NPROCESSORS_ONLN);
+    cpu_set_t set;
+    int n = sched_getaffinity(0, sizeof set, &set) == 0 ? CPU_COUNT(&set) : 1;
 
     return n < 1 ? 1 : (unsigned)n;
 }

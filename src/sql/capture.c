@@ -26,8 +26,9 @@ void rsq_capture_preupdate(void *conn, sqlite3 *db, int op, const char *schema, 
         return;
     cap->last_table = table;
     cap->last_schema = schema;
-    /* Temporary tables are the writer's own; no reader can see them. */
-    if (sqlite3_stricmp(schema, "temp") != 0)
+    /* Temporary tables are the writer's own, and no reader can see them, unless there is but one connection.
+     */
+    if (c->role == RSQ_CONN_ONLY || sqlite3_stricmp(schema, "temp") != 0)
         rsq_names_add(&cap->statement, schema, table);
 }
 

@@ -11,6 +11,10 @@
  */
 #define JOURNAL_SIZE_LIMIT (64 << 20)
 
+/* Room for SQL that names a schema twice: a name has at most 64 bytes, each of which may be doubled as a
+ * quote. */
+#define SCHEMA_SQL_MAX 512
+
 static int open_flags(const rsq_conn_config *config, rsq_conn_role role)
 {
     int flags = SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_EXRESCODE;
@@ -194,7 +198,7 @@ rsq_code rsq_conn_probe(const rsq_conn_config *config, const rsq_attach *a, rsq_
 /* Put one schema into WAL mode (the writer), or see whether it is (a reader). */
 static rsq_code set_log(rsq_conn *c, const char *schema, bool *wal, rsq_error *err)
 {
-    char sql[160], mode[16];
+    char sql[SCHEMA_SQL_MAX], mode[16];
     rsq_code code;
 
     sqlite3_snprintf((int)sizeof sql, sql, "PRAGMA \"%w\".journal_mode%s", schema,
@@ -211,7 +215,7 @@ static rsq_code set_log(rsq_conn *c, const char *schema, bool *wal, rsq_error *e
 
 static rsq_code set_schema(rsq_conn *c, const char *schema, rsq_error *err)
 {
-    char sql[160];
+    char sql[SCHEMA_SQL_MAX];
     bool wal = false;
     rsq_code code = set_log(c, schema, &wal, err);
 
@@ -269,9 +273,13 @@ static void start_numbers(rsq_conn *c)
 
 rsq_code rsq_conn_open(const rsq_conn_config *config, rsq_conn_role role, rsq_conn **out, rsq_error *err)
 {
-    rsq_conn *c = rsq_alloc_zero(sizeof *c);
+    rsq_conn *c;
     rsq_code code;
 
+    if (!sqlite3_compileoption_used("ENABLE_PREUPDATE_HOOK"))
+        return rsq_error_set(err, RSQ_EUNSUPPORTED,
+                             "this SQLite was built without SQLITE_ENABLE_PREUPDATE_HOOK");
+    c = rsq_alloc_zero(sizeof *c);
     if (!c)
         return rsq_error_set(err, RSQ_ENOMEM, "out of memory");
     c->config = config;

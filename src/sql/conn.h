@@ -80,15 +80,22 @@ void rsq_conn_interrupt(rsq_conn *c);
 /* Make the newest commit the one that is read; call before the reads that shall see one snapshot. */
 rsq_code rsq_conn_snapshot_open(rsq_conn *c, rsq_error *err);
 
-/* Number of the newest commit in the open snapshot. */
-uint64_t rsq_conn_snapshot_seq(const rsq_conn *c);
-
 /* End the read transaction if one is open. False: it could not be ended, the connection is broken. */
 bool rsq_conn_snapshot_close(rsq_conn *c);
 
 /* One statement that only reads, in the transaction that is open. */
 rsq_code rsq_conn_select(rsq_conn *c, const rsq_request *rq, rsq_shape shape, rsq_result **out,
                          rsq_error *err);
+
+/*
+ * The same in chunks: begin, next until it says that there is no more or fails,
+ * end (also after a failure). The parameters' memory is used until the end.
+ * Nothing else is run on the connection meanwhile. `*out` NULL: no row is left.
+ */
+rsq_code rsq_conn_scan_begin(rsq_conn *c, const rsq_request *rq, rsq_error *err);
+rsq_code rsq_conn_scan_next(rsq_conn *c, const rsq_request *rq, size_t rows_max, rsq_shape shape,
+                            rsq_result **out, bool *more, rsq_error *err);
+void rsq_conn_scan_end(rsq_conn *c);
 
 /* The tables a statement reads, in the schema of the open snapshot. Added to `tables`. */
 rsq_code rsq_conn_reads(rsq_conn *c, const rsq_request *rq, rsq_names *tables, rsq_error *err);
@@ -117,8 +124,15 @@ void rsq_conn_rollback_to(rsq_conn *c, unsigned depth);
  */
 bool rsq_conn_take_changes(rsq_conn *c, rsq_changes *out);
 
-/* Has the log grown by enough pages since it was last copied, or begun anew? */
-bool rsq_conn_wants_checkpoint(const rsq_conn *c);
+/* What is to be done about the log after a commit. */
+typedef enum rsq_log_wish {
+    RSQ_LOG_FINE,
+    RSQ_LOG_COPY,   /* it has grown: copy what may be copied */
+    RSQ_LOG_RESTART /* it has grown long: copy all of it while no reader uses it, and the next commit begins
+                       it anew */
+} rsq_log_wish;
+
+rsq_log_wish rsq_conn_log_wish(const rsq_conn *c);
 
 /* Copy what may be copied from the log into the database, without waiting for anybody. */
 void rsq_conn_checkpoint_passive(rsq_conn *c);

@@ -55,6 +55,12 @@ typedef struct rsq_capture {
     const char *last_schema;
 } rsq_capture;
 
+/* The log of one database, as the log hook saw it. */
+typedef struct rsq_log {
+    int pages;         /* after the last commit */
+    int checkpoint_at; /* the size from which it is copied next */
+} rsq_log;
+
 struct rsq_conn {
     /* Immutable after rsq_conn_open(). */
     const rsq_conn_config *config; /* borrowed; outlives the connection */
@@ -72,15 +78,16 @@ struct rsq_conn {
     rsq_walindex walindex;
     uint64_t snapshot_seq;
     const _Atomic bool *stop; /* borrowed; see rsq_conn_watch() */
+    rsq_stmt *scan;           /* borrowed from `statements`: half read; NULL: none */
+    int scan_rc;              /* of its last step */
     bool broken;
     int64_t last_insert_rowid; /* of the last INSERT of a caller's */
 
     /* Commits, kept by the log hook and transaction.c. */
-    int wal_pages;         /* of main's log, after the last commit */
-    int checkpoint_at;     /* the size from which it is copied next */
-    unsigned logged;       /* databases whose log grew by the commit that is running */
-    uint32_t raw_before;   /* change counter when the last commit of ours was done */
-    rsq_changes committed; /* waits for rsq_conn_take_changes() */
+    rsq_log logs[RSQ_WALINDEX_MAX]; /* of main, then of the attached databases */
+    unsigned logged;                /* databases whose log grew by the commit that is running */
+    uint32_t raw_before;            /* change counter when the last commit of ours was done */
+    rsq_changes committed;          /* waits for rsq_conn_take_changes() */
 };
 
 /* errors.c: turn the connection's last failure into an rsq_error; `what` (NULL: none) begins the message. */
@@ -108,6 +115,9 @@ void rsq_capture_assert(rsq_conn *c);
 void rsq_conn_start_log(rsq_conn *c);
 void rsq_conn_note_commit(rsq_conn *c);
 
+/* prepare.c: length of the white space, semicolons and comments that `sql` begins with. */
+size_t rsq_sql_skip(const char *sql, size_t len);
+
 /* prepare.c: one statement from the cache or compiled, checked to be alone. Borrowed until it is used again.
  */
 rsq_code rsq_conn_prepare(rsq_conn *c, const rsq_request *rq, rsq_stmt **out, rsq_error *err);
@@ -124,7 +134,15 @@ rsq_code rsq_stmt_bind(rsq_conn *c, rsq_stmt *s, const rsq_value *values, size_t
 rsq_code rsq_stmt_bind_named(rsq_conn *c, rsq_stmt *s, const rsq_named *named, size_t n, rsq_error *err);
 rsq_code rsq_stmt_bind_request(rsq_conn *c, rsq_stmt *s, const rsq_request *rq, rsq_error *err);
 
-/* rows.c, rows_json.c: step to the end; `rc` is the code of the first step. */
+/*
+ * rows.c, rows_json.c: `rc` is the code of the last step, at first that of the
+ * first. Take at most `rows_max` rows (`*rc` is SQLITE_ROW if there are more),
+ * or collect all.
+ */
+rsq_code rsq_rows_take(rsq_conn *c, rsq_stmt *s, const rsq_request *rq, int *rc, size_t rows_max,
+                       rsq_result **out, rsq_error *err);
+rsq_code rsq_rows_take_json(rsq_conn *c, rsq_stmt *s, const rsq_request *rq, int *rc, size_t rows_max,
+                            rsq_result **out, rsq_error *err);
 rsq_code rsq_rows_collect(rsq_conn *c, rsq_stmt *s, const rsq_request *rq, int rc, rsq_result **out,
                           rsq_error *err);
 rsq_code rsq_rows_collect_json(rsq_conn *c, rsq_stmt *s, const rsq_request *rq, int rc, rsq_result **out,

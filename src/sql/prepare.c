@@ -5,8 +5,7 @@
 
 #include "base/alloc.h"
 
-/* Length of the white space, semicolons and comments that `sql` begins with. */
-static size_t skip_nothing(const char *sql, size_t len)
+size_t rsq_sql_skip(const char *sql, size_t len)
 {
     size_t i = 0;
 
@@ -58,7 +57,7 @@ rsq_code rsq_conn_compile(rsq_conn *c, const char *sql, size_t len, unsigned fla
         return rsq_sql_error(c, rc, NULL, err);
 
     used = (size_t)(tail - sql);
-    used += skip_nothing(tail, len - used);
+    used += rsq_sql_skip(tail, len - used);
     if (!h)
         return not_one_statement(err, "there is no statement in the SQL", used);
     if (used < len) {

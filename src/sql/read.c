@@ -1,20 +1,28 @@
-/* A read: prepare, bind, step, collect. */
+/* A read: prepare, bind, step, collect; all at once, or as a scan in chunks. */
 #include "sql/internal.h"
+
+#include <assert.h>
+
+/* Prepared, bound, and certain to write nothing. */
+static rsq_code prepare_read(rsq_conn *c, const rsq_request *rq, rsq_stmt **out, rsq_error *err)
+{
+    rsq_code code = rsq_conn_prepare(c, rq, out, err);
+
+    if (code != RSQ_OK)
+        return code;
+    if (!((*out)->kind & RSQ_STMT_READONLY))
+        return rsq_error_set(err, RSQ_EREADONLY, "the statement writes: use rsq_execute()");
+    return rsq_stmt_bind_request(c, *out, rq, err);
+}
 
 rsq_code rsq_conn_select(rsq_conn *c, const rsq_request *rq, rsq_shape shape, rsq_result **out,
                          rsq_error *err)
 {
     rsq_result *r = NULL;
     rsq_stmt *s;
-    rsq_code code;
+    rsq_code code = prepare_read(c, rq, &s, err);
     int rc;
 
-    code = rsq_conn_prepare(c, rq, &s, err);
-    if (code != RSQ_OK)
-        return code;
-    if (!(s->kind & RSQ_STMT_READONLY))
-        return rsq_error_set(err, RSQ_EREADONLY, "the statement writes: use rsq_execute()");
-    code = rsq_stmt_bind_request(c, s, rq, err);
     if (code != RSQ_OK)
         return code;
     rc = sqlite3_step(s->h);
@@ -28,4 +36,50 @@ rsq_code rsq_conn_select(rsq_conn *c, const rsq_request *rq, rsq_shape shape, rs
     r->commit_seq = c->snapshot_seq;
     *out = r;
     return RSQ_OK;
+}
+
+rsq_code rsq_conn_scan_begin(rsq_conn *c, const rsq_request *rq, rsq_error *err)
+{
+    rsq_stmt *s;
+    rsq_code code = prepare_read(c, rq, &s, err);
+
+    assert(!c->scan);
+    if (code != RSQ_OK)
+        return code;
+    c->scan = s;
+    c->scan_rc = SQLITE_OK;
+    return RSQ_OK;
+}
+
+rsq_code rsq_conn_scan_next(rsq_conn *c, const rsq_request *rq, size_t rows_max, rsq_shape shape,
+                            rsq_result **out, bool *more, rsq_error *err)
+{
+    rsq_result *r = NULL;
+    rsq_code code;
+
+    assert(c->scan);
+    if (c->scan_rc == SQLITE_OK)
+        c->scan_rc = sqlite3_step(c->scan->h);
+    if (c->scan_rc == SQLITE_DONE) {
+        *more = false;
+        *out = NULL;
+        return RSQ_OK;
+    }
+    if (shape == RSQ_SHAPE_JSON)
+        code = rsq_rows_take_json(c, c->scan, rq, &c->scan_rc, rows_max, &r, err);
+    else
+        code = rsq_rows_take(c, c->scan, rq, &c->scan_rc, rows_max, &r, err);
+    if (code != RSQ_OK)
+        return code;
+    r->commit_seq = c->snapshot_seq;
+    *more = c->scan_rc == SQLITE_ROW;
+    *out = r;
+    return RSQ_OK;
+}
+
+void rsq_conn_scan_end(rsq_conn *c)
+{
+    if (c->scan)
+        sqlite3_reset(c->scan->h);
+    c->scan = NULL;
 }

@@ -76,7 +76,9 @@ static rsq_code add_cursors(rsq_conn *c, const rsq_request *rq, rsq_names *table
 {
     static const char prefix[] = "EXPLAIN ";
     size_t prefix_len = sizeof prefix - 1;
-    char *sql = rsq_alloc(prefix_len + rq->sql_len + 1);
+    size_t skip = rsq_sql_skip(rq->sql, rq->sql_len);
+    size_t len = rq->sql_len - skip;
+    char *sql = rsq_alloc(prefix_len + len + 1);
     sqlite3_stmt *program = NULL;
     rsq_code code;
     int rc;
@@ -84,9 +86,9 @@ static rsq_code add_cursors(rsq_conn *c, const rsq_request *rq, rsq_names *table
     if (!sql)
         return rsq_error_set(err, RSQ_ENOMEM, "out of memory");
     memcpy(sql, prefix, prefix_len);
-    memcpy(sql + prefix_len, rq->sql, rq->sql_len);
-    sql[prefix_len + rq->sql_len] = '\0';
-    code = rsq_conn_compile(c, sql, prefix_len + rq->sql_len, 0, &program, err);
+    memcpy(sql + prefix_len, rq->sql + skip, len);
+    sql[prefix_len + len] = '\0';
+    code = rsq_conn_compile(c, sql, prefix_len + len, 0, &program, err);
     rsq_free(sql);
     if (code != RSQ_OK)
         return code;

@@ -74,31 +74,31 @@ static rsq_code builder_failed(const rsq_builder *b, rsq_error *err)
     return rsq_error_set(err, RSQ_ENOMEM, "out of memory");
 }
 
-rsq_code rsq_rows_collect(rsq_conn *c, rsq_stmt *s, const rsq_request *rq, int rc, rsq_result **out,
-                          rsq_error *err)
+rsq_code rsq_rows_take(rsq_conn *c, rsq_stmt *s, const rsq_request *rq, int *rc, size_t rows_max,
+                       rsq_result **out, rsq_error *err)
 {
     rsq_builder *b = &c->builder;
     size_t columns;
     rsq_result *r;
 
-    if (rc != SQLITE_ROW && rc != SQLITE_DONE)
-        return rsq_sql_error(c, rc, NULL, err);
+    if (*rc != SQLITE_ROW && *rc != SQLITE_DONE)
+        return rsq_sql_error(c, *rc, NULL, err);
     /* Only now: the first step may have re-prepared the statement with other columns. */
     if (!rsq_stmt_refresh(s))
         return rsq_error_set(err, RSQ_ENOMEM, "out of memory");
     columns = s->columns->count;
     if (!rsq_builder_begin(b, columns, rq->bytes_max, &s->rows_hint))
         return rsq_error_set(err, RSQ_ENOMEM, "out of memory");
-    while (rc == SQLITE_ROW) {
+    for (size_t row = 0; *rc == SQLITE_ROW && row < rows_max; row++) {
         if (!copy_row(b, s->h, columns, c->utf8)) {
             rsq_builder_abandon(b);
             return builder_failed(b, err);
         }
-        rc = sqlite3_step(s->h);
+        *rc = sqlite3_step(s->h);
     }
-    if (rc != SQLITE_DONE) {
+    if (*rc != SQLITE_DONE && *rc != SQLITE_ROW) {
         rsq_builder_abandon(b);
-        return rsq_sql_error(c, rc, NULL, err);
+        return rsq_sql_error(c, *rc, NULL, err);
     }
     r = rsq_builder_finish(b, s->columns, &s->rows_hint);
     if (!r) {
@@ -107,4 +107,10 @@ rsq_code rsq_rows_collect(rsq_conn *c, rsq_stmt *s, const rsq_request *rq, int r
     }
     *out = r;
     return RSQ_OK;
+}
+
+rsq_code rsq_rows_collect(rsq_conn *c, rsq_stmt *s, const rsq_request *rq, int rc, rsq_result **out,
+                          rsq_error *err)
+{
+    return rsq_rows_take(c, s, rq, &rc, SIZE_MAX, out, err);
 }

@@ -190,28 +190,27 @@ static rsq_code out_of(rsq_builder *b, rsq_error *err)
                          code == RSQ_ETOOBIG ? "the JSON is larger than its limit" : "out of memory");
 }
 
-rsq_code rsq_rows_collect_json(rsq_conn *c, rsq_stmt *s, const rsq_request *rq, int rc, rsq_result **out,
-                               rsq_error *err)
+rsq_code rsq_rows_take_json(rsq_conn *c, rsq_stmt *s, const rsq_request *rq, int *rc, size_t rows_max,
+                            rsq_result **out, rsq_error *err)
 {
     json_writer w = {.b = &c->builder, .s = s, .flags = rq->json, .utf8 = c->utf8};
     bool lines = form_of(&w) == RSQ_JSON_NDJSON;
     rsq_result *r = NULL;
-    bool first = true;
 
-    if (rc != SQLITE_ROW && rc != SQLITE_DONE)
-        return rsq_sql_error(c, rc, NULL, err);
+    if (*rc != SQLITE_ROW && *rc != SQLITE_DONE)
+        return rsq_sql_error(c, *rc, NULL, err);
     if (!rsq_stmt_refresh(s) || (!s->keys && !build_keys(s)))
         return rsq_error_set(err, RSQ_ENOMEM, "out of memory");
     if (!rsq_builder_begin_json(w.b, rq->bytes_max, &s->json_hint) || (!lines && !put(w.b, '[')))
         return out_of(w.b, err);
-    for (; rc == SQLITE_ROW; rc = sqlite3_step(s->h)) {
-        if (!write_row(&w, first))
+    for (size_t row = 0; *rc == SQLITE_ROW && row < rows_max; row++) {
+        if (!write_row(&w, row == 0))
             return out_of(w.b, err);
-        first = false;
+        *rc = sqlite3_step(s->h);
     }
-    if (rc != SQLITE_DONE) {
+    if (*rc != SQLITE_DONE && *rc != SQLITE_ROW) {
         rsq_builder_abandon(w.b);
-        return rsq_sql_error(c, rc, NULL, err);
+        return rsq_sql_error(c, *rc, NULL, err);
     }
     if (lines || put(w.b, ']'))
         r = rsq_builder_finish_json(w.b, &s->json_hint);
@@ -219,4 +218,10 @@ rsq_code rsq_rows_collect_json(rsq_conn *c, rsq_stmt *s, const rsq_request *rq, 
         return out_of(w.b, err);
     *out = r;
     return RSQ_OK;
+}
+
+rsq_code rsq_rows_collect_json(rsq_conn *c, rsq_stmt *s, const rsq_request *rq, int rc, rsq_result **out,
+                               rsq_error *err)
+{
+    return rsq_rows_take_json(c, s, rq, &rc, SIZE_MAX, out, err);
 }

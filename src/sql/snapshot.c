@@ -51,7 +51,7 @@ bool rsq_conn_snapshot_close(rsq_conn *c)
  */
 static int touch(rsq_conn *c, rsq_walindex_entry *e, const char *schema)
 {
-    char sql[160];
+    char sql[192]; /* a schema's name has at most 64 bytes, each of which may be doubled as a quote */
     int rc;
 
     if (!e->toucher) {
@@ -125,9 +125,4 @@ rsq_code rsq_conn_snapshot_open(rsq_conn *c, rsq_error *err)
             return rsq_error_set(err, RSQ_EIO, "the reader's last snapshot cannot be ended");
     }
     return begin_newest(c, err);
-}
-
-uint64_t rsq_conn_snapshot_seq(const rsq_conn *c)
-{
-    return c->snapshot_seq;
 }

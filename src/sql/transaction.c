@@ -12,24 +12,36 @@
 /* Pages by which the log grows between two checkpoints. */
 #define CHECKPOINT_PAGES 1000
 
+/* Pages from which readers are asked to pause, so that the log can begin anew. */
+#define RESTART_PAGES 4000
+
+static rsq_log *log_of(rsq_conn *c, const char *schema)
+{
+    for (size_t i = 0; i < c->config->nattach; i++) {
+        if (sqlite3_stricmp(schema, c->config->attach[i].name) == 0)
+            return &c->logs[i + 1];
+    }
+    return &c->logs[0];
+}
+
 /* SQLite's log hook: a commit has written to a log. */
 static int logged(void *conn, sqlite3 *db, const char *schema, int pages)
 {
     rsq_conn *c = conn;
+    rsq_log *log = log_of(c, schema);
 
     (void)db;
     c->logged++;
-    if (sqlite3_stricmp(schema, "main") != 0)
-        return SQLITE_OK;
-    if (pages < c->wal_pages)
-        c->checkpoint_at = CHECKPOINT_PAGES; /* the log began anew */
-    c->wal_pages = pages;
+    if (pages < log->pages)
+        log->checkpoint_at = CHECKPOINT_PAGES; /* it began anew */
+    log->pages = pages;
     return SQLITE_OK;
 }
 
 void rsq_conn_start_log(rsq_conn *c)
 {
-    c->checkpoint_at = CHECKPOINT_PAGES;
+    for (size_t i = 0; i <= c->config->nattach; i++)
+        c->logs[i].checkpoint_at = CHECKPOINT_PAGES;
     sqlite3_wal_hook(c->db, logged, c);
 }
 
@@ -76,9 +88,18 @@ bool rsq_conn_take_changes(rsq_conn *c, rsq_changes *out)
     return true;
 }
 
-bool rsq_conn_wants_checkpoint(const rsq_conn *c)
+rsq_log_wish rsq_conn_log_wish(const rsq_conn *c)
 {
-    return c->wal_pages >= c->checkpoint_at;
+    rsq_log_wish wish = RSQ_LOG_FINE;
+
+    for (size_t i = 0; i <= c->config->nattach; i++) {
+        if (c->logs[i].pages < c->logs[i].checkpoint_at)
+            continue;
+        if (c->logs[i].pages >= RESTART_PAGES)
+            return RSQ_LOG_RESTART;
+        wish = RSQ_LOG_COPY;
+    }
+    return wish;
 }
 
 void rsq_conn_checkpoint_passive(rsq_conn *c)
@@ -88,11 +109,14 @@ void rsq_conn_checkpoint_passive(rsq_conn *c)
      * itself when all of it is copied and no reader uses it; until then the next
      * attempt waits for as many pages again, or each commit would make one.
      */
-    (void)sqlite3_wal_checkpoint_v2(c->db, "main", SQLITE_CHECKPOINT_PASSIVE, NULL, NULL);
-    c->checkpoint_at = c->wal_pages + CHECKPOINT_PAGES;
-    for (size_t i = 0; i < c->config->nattach; i++)
-        (void)sqlite3_wal_checkpoint_v2(c->db, c->config->attach[i].name, SQLITE_CHECKPOINT_PASSIVE, NULL,
-                                        NULL);
+    for (size_t i = 0; i <= c->config->nattach; i++) {
+        const char *schema = i == 0 ? "main" : c->config->attach[i - 1].name;
+
+        if (c->logs[i].pages < c->logs[i].checkpoint_at)
+            continue;
+        (void)sqlite3_wal_checkpoint_v2(c->db, schema, SQLITE_CHECKPOINT_PASSIVE, NULL, NULL);
+        c->logs[i].checkpoint_at = c->logs[i].pages + CHECKPOINT_PAGES;
+    }
 }
 
 rsq_code rsq_conn_begin(rsq_conn *c, rsq_error *err)

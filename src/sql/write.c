@@ -70,6 +70,7 @@ static rsq_code no_memory_for_result(rsq_error *err)
 rsq_code rsq_conn_execute(rsq_conn *c, const rsq_request *rq, rsq_result **out, rsq_error *err)
 {
     bool alone = sqlite3_get_autocommit(c->db) != 0;
+    int64_t total = sqlite3_total_changes64(c->db);
     rsq_result *r = NULL;
     int64_t changes = 0;
     rsq_stmt *s;
@@ -87,7 +88,10 @@ rsq_code rsq_conn_execute(rsq_conn *c, const rsq_request *rq, rsq_result **out, 
     code = step_once(c, s, rq, out != NULL, &r, err);
     rsq_capture_statement_end(c, s->kind);
     note_rowid(c, s);
-    /* Also after a failure: OR FAIL keeps the rows before the one that failed. */
+    /* Also after a failure: OR FAIL keeps the rows before the one that failed. Without a log only this tells.
+     */
+    if (code != RSQ_OK && alone && !c->wal && sqlite3_total_changes64(c->db) == total)
+        rsq_capture_drop(c);
     if (alone)
         rsq_conn_note_commit(c);
     else if (sqlite3_get_autocommit(c->db))

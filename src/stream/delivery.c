@@ -40,7 +40,7 @@ void rsq_stream_emit_result_locked(rsq_stream *s, rsq_result *r)
         rsq_stream_drop_locked(s);
 }
 
-void rsq_stream_emit_error_locked(rsq_stream *s, const rsq_error *why)
+void rsq_stream_emit_error_locked(rsq_stream *s, const rsq_error *why, bool ended)
 {
     rsq_error *copy = rsq_alloc(sizeof *copy);
 
@@ -50,6 +50,7 @@ void rsq_stream_emit_error_locked(rsq_stream *s, const rsq_error *why)
     *copy = *why;
     rsq_stream_drop_locked(s);
     s->pending_error = copy;
+    s->pending_ended = ended;
     if (!post_locked(s))
         rsq_stream_drop_locked(s);
 }
@@ -65,15 +66,24 @@ static void unregister_locked(rsq_stream *s)
     s->prev = s->next = NULL;
 }
 
+/* The handle's reference goes with the end event. Without a queue to carry it, it goes when the caller
+ * closes. */
+static void lose_end_locked(rsq_stream *s)
+{
+    if (s->user_closed)
+        rsq_stream_unref(s);
+    else
+        s->end_lost = true;
+}
+
 void rsq_stream_end_locked(rsq_stream *s)
 {
     assert(s->state != RSQ_STREAM_CLOSED);
     s->state = RSQ_STREAM_CLOSED;
     unregister_locked(s);
     s->pending_end = true;
-    /* The handle's reference goes with the end event; without a queue to carry it, now. */
     if (!post_locked(s))
-        rsq_stream_unref(s);
+        lose_end_locked(s);
 }
 
 static void call_back(rsq_stream *s, rsq_event_kind kind, rsq_result *result, const rsq_error *error,
@@ -94,26 +104,29 @@ void rsq_stream_deliver(rsq_queue_node *node, bool deliver)
     rsq_stream *s = (rsq_stream *)(void *)((char *)node - offsetof(rsq_stream, node));
     rsq_result *result;
     rsq_error *error;
-    bool end;
+    bool ended, end;
 
     rsq_mutex_lock(&s->owner->mu);
     result = s->pending;
     error = s->pending_error;
+    ended = s->pending_ended;
     end = s->pending_end;
     s->pending = NULL;
     s->pending_error = NULL;
     s->pending_end = false;
+    if (end && !deliver)
+        lose_end_locked(s);
     rsq_mutex_unlock(&s->owner->mu);
 
     if (deliver && result)
         call_back(s, RSQ_EVENT_RESULT, result, NULL, false);
     if (deliver && error)
-        call_back(s, RSQ_EVENT_ERROR, NULL, error, end);
+        call_back(s, RSQ_EVENT_ERROR, NULL, error, ended);
     if (deliver && end)
         call_back(s, RSQ_EVENT_END, NULL, NULL, false);
     rsq_result_unref(result);
     rsq_free(error);
-    if (end)
+    if (end && deliver)
         rsq_stream_unref(s); /* the handle's */
     rsq_stream_unref(s);     /* the queue's */
 }

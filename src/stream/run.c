@@ -74,7 +74,7 @@ static void hand_over_locked(rsq_stream *s, outcome *o)
         o->result = NULL;
         return;
     }
-    rsq_stream_emit_error_locked(s, &o->error);
+    rsq_stream_emit_error_locked(s, &o->error, is_hopeless(s, o));
     if (is_hopeless(s, o))
         rsq_stream_end_locked(s);
 }

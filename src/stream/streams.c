@@ -154,7 +154,7 @@ void rsq_streams_commit(void *streams, const rsq_changes *changes)
 
     rsq_mutex_lock(&ss->mu);
     for (rsq_stream *s = ss->first; s; s = s->next) {
-        if (s->known && !rsq_names_meet(&s->reads, changed))
+        if (s->known && !changed->all && !rsq_names_meet(&s->reads, changed))
             continue;
         if (changed->all) {
             /* The schema may be another one: what it reads is found out anew. */
@@ -174,10 +174,18 @@ void rsq_stream_close(rsq_stream *s)
         return;
     ss = s->owner;
     rsq_mutex_lock(&ss->mu);
+    if (s->user_closed) {
+        rsq_mutex_unlock(&ss->mu);
+        return;
+    }
+    /* What follows may drop the last reference to the stream, and with it the registry's. */
     atomic_fetch_add_explicit(&ss->refs, 1, memory_order_relaxed);
+    s->user_closed = true;
     rsq_stream_drop_locked(s);
     if (s->state != RSQ_STREAM_CLOSED)
         rsq_stream_end_locked(s);
+    else if (s->end_lost)
+        rsq_stream_unref(s);
     rsq_mutex_unlock(&ss->mu);
     rsq_streams_unref(ss);
 }

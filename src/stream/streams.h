@@ -71,7 +71,10 @@ struct rsq_stream {
     rsq_names reads;
     rsq_result *pending;      /* owned: newest result, not dispatched yet */
     rsq_error *pending_error; /* owned: newest error, not dispatched yet; never both */
+    bool pending_ended;       /* the error is why the stream ends */
     bool pending_end;         /* the end event waits */
+    bool user_closed;         /* rsq_stream_close() was called: the handle is the stream's own again */
+    bool end_lost;            /* its queue was freed: the handle waits for rsq_stream_close() */
     rsq_stream_counters counters;
     struct rsq_stream *prev, *next;
 
@@ -118,7 +121,7 @@ void rsq_stream_run(rsq_job *job);
  * run, or the end, which closes the stream. What they take is transferred.
  */
 void rsq_stream_emit_result_locked(rsq_stream *s, rsq_result *r);
-void rsq_stream_emit_error_locked(rsq_stream *s, const rsq_error *why);
+void rsq_stream_emit_error_locked(rsq_stream *s, const rsq_error *why, bool ended);
 void rsq_stream_end_locked(rsq_stream *s);
 
 /* delivery.c: forget what waits to be dispatched, but for the end. */

@@ -1,0 +1,338 @@
+#include "exec/cursor.h"
+
+#include <assert.h>
+#include <stddef.h>
+#include <string.h>
+
+#include "base/alloc.h"
+#include "base/error.h"
+#include "base/values.h"
+
+/* --- the core's list --- */
+
+static void list_add(rsq_cursor *cur)
+{
+    rsq_cursors *cs = &cur->core->cursors;
+
+    rsq_mutex_lock(&cs->mu);
+    cur->prev = NULL;
+    cur->next = cs->first;
+    if (cs->first)
+        cs->first->prev = cur;
+    cs->first = cur;
+    rsq_mutex_unlock(&cs->mu);
+}
+
+static void unreserve_locked(rsq_cursors *cs)
+{
+    cs->count--;
+    if (cs->count == 0)
+        rsq_cond_broadcast(&cs->none);
+}
+
+static void list_remove(rsq_cursor *cur)
+{
+    rsq_cursors *cs = &cur->core->cursors;
+
+    rsq_mutex_lock(&cs->mu);
+    if (cur->prev)
+        cur->prev->next = cur->next;
+    else
+        cs->first = cur->next;
+    if (cur->next)
+        cur->next->prev = cur->prev;
+    unreserve_locked(cs);
+    rsq_mutex_unlock(&cs->mu);
+}
+
+/* Cursors never take the last reader, so that short reads go on. */
+static rsq_code reserve(rsq_core *core, rsq_error *err)
+{
+    rsq_cursors *cs = &core->cursors;
+    size_t max = core->readers.count - 1;
+    rsq_code code = RSQ_OK;
+
+    rsq_mutex_lock(&cs->mu);
+    if (cs->stopping)
+        code = rsq_error_set(err, RSQ_ECLOSED, "the database is closed");
+    else if (cs->count >= max)
+        code = rsq_error_set(err, RSQ_ETOOBIG,
+                             "%zu cursors are open: the last reader is kept for short reads", cs->count);
+    else
+        cs->count++;
+    rsq_mutex_unlock(&cs->mu);
+    return code;
+}
+
+static void unreserve(rsq_core *core)
+{
+    rsq_mutex_lock(&core->cursors.mu);
+    unreserve_locked(&core->cursors);
+    rsq_mutex_unlock(&core->cursors.mu);
+}
+
+/* --- ending --- */
+
+/* The reader goes back; from ENDING to ENDED. The alarm is the timer's own business if it is what ends it. */
+static void give_back(rsq_cursor *cur, bool on_timer)
+{
+    rsq_conn_scan_end(cur->lease.conn);
+    rsq_core_release(cur->core, &cur->lease);
+    if (!on_timer)
+        rsq_timer_remove(&cur->core->timer, &cur->alarm);
+    list_remove(cur);
+    rsq_mutex_lock(&cur->mu);
+    assert(cur->state == RSQ_CURSOR_ENDING);
+    cur->state = RSQ_CURSOR_ENDED;
+    rsq_cond_broadcast(&cur->ended);
+    rsq_mutex_unlock(&cur->mu);
+}
+
+/* Have it end with `why`. True: it rested, is ENDING now, and the caller gives back. */
+static bool end_locked(rsq_cursor *cur, rsq_code code, const char *text)
+{
+    if (cur->state > RSQ_CURSOR_BUSY)
+        return false;
+    if (cur->why.code == 0)
+        (void)rsq_error_set(&cur->why, code, "%s", text);
+    if (cur->state == RSQ_CURSOR_BUSY)
+        return false;
+    cur->state = RSQ_CURSOR_ENDING;
+    return true;
+}
+
+static int64_t next_alarm_locked(const rsq_cursor *cur)
+{
+    int64_t idle = cur->rests_ns + (int64_t)cur->idle_ms * 1000000;
+
+    return idle < cur->deadline_ns ? idle : cur->deadline_ns;
+}
+
+static int64_t ring(rsq_timer_entry *entry)
+{
+    rsq_cursor *cur = (rsq_cursor *)(void *)((char *)entry - offsetof(rsq_cursor, alarm));
+    int64_t again = RSQ_NO_DEADLINE;
+    int64_t now = rsq_now_ns();
+    bool mine = false;
+
+    rsq_mutex_lock(&cur->mu);
+    if (cur->state == RSQ_CURSOR_BUSY)
+        again = now + (int64_t)cur->idle_ms * 1000000; /* what runs has its own limit */
+    else if (next_alarm_locked(cur) > now)
+        again = next_alarm_locked(cur);
+    else
+        mine = end_locked(cur, RSQ_ETIMEOUT,
+                          now >= cur->deadline_ns ? "the cursor's deadline passed"
+                                                  : "the cursor was left idle for too long");
+    rsq_mutex_unlock(&cur->mu);
+    if (mine)
+        give_back(cur, true);
+    return again;
+}
+
+void rsq_cursors_end_all(rsq_core *core)
+{
+    rsq_cursors *cs = &core->cursors;
+    rsq_cursor *cur;
+
+    rsq_mutex_lock(&cs->mu);
+    cs->stopping = true;
+    for (cur = cs->first; cur;) {
+        bool mine;
+
+        rsq_mutex_lock(&cur->mu);
+        mine = end_locked(cur, RSQ_ECLOSED, "the database is closed");
+        rsq_mutex_unlock(&cur->mu);
+        if (!mine) {
+            cur = cur->next;
+            continue;
+        }
+        /* ENDING keeps the cursor alive without the list's lock; the list has changed after it. */
+        rsq_mutex_unlock(&cs->mu);
+        give_back(cur, false);
+        rsq_mutex_lock(&cs->mu);
+        cur = cs->first;
+    }
+    rsq_mutex_unlock(&cs->mu);
+}
+
+void rsq_cursors_wait(rsq_core *core)
+{
+    rsq_cursors *cs = &core->cursors;
+
+    rsq_mutex_lock(&cs->mu);
+    while (cs->count > 0)
+        (void)rsq_cond_wait_until(&cs->none, &cs->mu, RSQ_NO_DEADLINE);
+    rsq_mutex_unlock(&cs->mu);
+}
+
+/* --- the caller --- */
+
+static rsq_cursor *make_cursor(rsq_core *core, const rsq_request *rq)
+{
+    size_t values = rsq_values_size(rq->params, rq->nparams);
+    rsq_cursor *cur = rsq_alloc_zero(sizeof *cur + values + rq->sql_len + 1);
+    char *sql;
+
+    if (!cur)
+        return NULL;
+    cur->core = core;
+    cur->request = *rq;
+    sql = rsq_values_pack(cur + 1, rq->params, rq->nparams);
+    memcpy(sql, rq->sql, rq->sql_len);
+    cur->request.params = (const rsq_value *)(const void *)(cur + 1);
+    cur->request.sql = sql;
+    rsq_mutex_init(&cur->mu);
+    rsq_cond_init(&cur->ended);
+    cur->alarm.due = ring;
+    return cur;
+}
+
+static void free_cursor(rsq_cursor *cur)
+{
+    rsq_cond_fini(&cur->ended);
+    rsq_mutex_fini(&cur->mu);
+    rsq_free(cur);
+}
+
+static rsq_code lease_and_begin(rsq_cursor *cur, uint32_t timeout_ms, rsq_error *err)
+{
+    rsq_core *core = cur->core;
+    rsq_code code = rsq_core_lease(core, &cur->request, rsq_core_timeout(core, timeout_ms), &cur->lease, err);
+
+    if (code != RSQ_OK)
+        return code;
+    code = rsq_conn_scan_begin(cur->lease.conn, &cur->request, err);
+    if (code != RSQ_OK)
+        rsq_core_release(core, &cur->lease);
+    return code;
+}
+
+rsq_code rsq_cursor_start(rsq_core *core, const rsq_request *rq, size_t chunk_rows, uint32_t idle_ms,
+                          uint32_t timeout_ms, rsq_cursor **out, rsq_error *err)
+{
+    rsq_cursor *cur;
+    rsq_code code;
+
+    if (core->single)
+        return rsq_error_set(err, RSQ_EUNSUPPORTED, "a cursor would keep the only connection");
+    code = rsq_timer_ensure(&core->timer, err);
+    if (code == RSQ_OK)
+        code = reserve(core, err);
+    if (code != RSQ_OK)
+        return code;
+    cur = make_cursor(core, rq);
+    if (!cur) {
+        unreserve(core);
+        return rsq_error_set(err, RSQ_ENOMEM, "out of memory");
+    }
+    cur->chunk_rows = chunk_rows;
+    cur->idle_ms = idle_ms;
+    cur->deadline_ns = timeout_ms ? rsq_deadline_ns(timeout_ms) : RSQ_NO_DEADLINE;
+    code = lease_and_begin(cur, timeout_ms, err);
+    if (code != RSQ_OK) {
+        unreserve(core);
+        free_cursor(cur);
+        return code;
+    }
+    cur->rests_ns = rsq_now_ns();
+    rsq_timer_add(&core->timer, &cur->alarm, next_alarm_locked(cur));
+    list_add(cur);
+    *out = cur;
+    return RSQ_OK;
+}
+
+/* BUSY, if it is RESTING: RSQ_OK. Else how it ended, where RSQ_OK with `*finished` means by its last row. */
+static rsq_code enter(rsq_cursor *cur, bool *finished, rsq_error *err)
+{
+    rsq_code code = RSQ_OK;
+
+    rsq_mutex_lock(&cur->mu);
+    *finished = cur->finished;
+    if (cur->state == RSQ_CURSOR_RESTING)
+        cur->state = RSQ_CURSOR_BUSY;
+    else if (cur->state == RSQ_CURSOR_BUSY)
+        code = rsq_error_set(err, RSQ_EMISUSE, "another thread reads the cursor");
+    else if (!cur->finished) {
+        code = (rsq_code)cur->why.code;
+        if (err)
+            *err = cur->why;
+    }
+    rsq_mutex_unlock(&cur->mu);
+    return code;
+}
+
+/* BUSY is over: rest, or end if it is done, failed, or was told to. */
+static void leave(rsq_cursor *cur, bool done, const rsq_error *why)
+{
+    bool end;
+
+    rsq_mutex_lock(&cur->mu);
+    assert(cur->state == RSQ_CURSOR_BUSY);
+    if (why && cur->why.code == 0)
+        cur->why = *why;
+    cur->finished = done;
+    end = done || cur->why.code != 0;
+    cur->state = end ? RSQ_CURSOR_ENDING : RSQ_CURSOR_RESTING;
+    cur->rests_ns = rsq_now_ns();
+    rsq_mutex_unlock(&cur->mu);
+    if (end)
+        give_back(cur, false);
+}
+
+static rsq_code take_chunk(rsq_cursor *cur, rsq_shape shape, rsq_result **out, bool *more, rsq_error *err)
+{
+    int64_t left_ms = (cur->deadline_ns - rsq_now_ns()) / 1000000;
+    bool limited = cur->deadline_ns != RSQ_NO_DEADLINE;
+    rsq_conn *conn = cur->lease.conn;
+    rsq_code code;
+    rsq_stop stop;
+
+    if (!limited)
+        return rsq_conn_scan_next(conn, &cur->request, cur->chunk_rows, shape, out, more, err);
+    rsq_stop_init(&stop, &cur->core->timer, left_ms > 0 ? (uint32_t)left_ms : 1, NULL);
+    (void)rsq_stop_enter(&stop, conn);
+    code = rsq_conn_scan_next(conn, &cur->request, cur->chunk_rows, shape, out, more, err);
+    rsq_stop_leave(&stop);
+    code = rsq_stop_verdict(&stop, code, err);
+    rsq_stop_detach(&stop);
+    rsq_stop_fini(&stop);
+    return code;
+}
+
+rsq_code rsq_cursor_run(rsq_cursor *cur, rsq_shape shape, rsq_result **out, rsq_error *err)
+{
+    bool finished, more = false;
+    rsq_result *r = NULL;
+    rsq_error why;
+    rsq_code code = enter(cur, &finished, err);
+
+    if (code == RSQ_OK && finished)
+        *out = NULL;
+    if (code != RSQ_OK || finished)
+        return code;
+    /* BUSY keeps the core: a database that closes waits for its last cursor. */
+    code = take_chunk(cur, shape, &r, &more, &why);
+    leave(cur, code == RSQ_OK && !more, code == RSQ_OK ? NULL : &why);
+    if (code != RSQ_OK) {
+        if (err)
+            *err = why;
+        return code;
+    }
+    *out = r;
+    return RSQ_OK;
+}
+
+void rsq_cursor_finish(rsq_cursor *cur)
+{
+    bool mine;
+
+    rsq_mutex_lock(&cur->mu);
+    mine = end_locked(cur, RSQ_ECLOSED, "the cursor is closed");
+    while (!mine && cur->state == RSQ_CURSOR_ENDING)
+        (void)rsq_cond_wait_until(&cur->ended, &cur->mu, RSQ_NO_DEADLINE);
+    rsq_mutex_unlock(&cur->mu);
+    if (mine)
+        give_back(cur, false);
+    free_cursor(cur);
+}
