@@ -5,11 +5,15 @@
 #include "base/alloc.h"
 #include "exec/op.h"
 
-static rsq_code submit(rsq_db *db, const rsq_query *queries, size_t count, rsq_shape shape,
+static rsq_code submit(rsq_db *db, const rsq_query *queries, size_t count, bool several, rsq_shape shape,
                        const rsq_op_options *o, rsq_op **out)
 {
-    rsq_op_spec spec = {
-        .count = count, .shape = shape, .timeout_ms = o->timeout_ms, .done = o->done, .ctx = o->ctx};
+    rsq_op_spec spec = {.count = count,
+                        .several = several,
+                        .shape = shape,
+                        .timeout_ms = o->timeout_ms,
+                        .done = o->done,
+                        .ctx = o->ctx};
     rsq_request *requests = NULL;
     rsq_code code;
 
@@ -38,7 +42,7 @@ static rsq_code submit_one(rsq_db *db, const char *sql, const rsq_value *params,
     if (code != RSQ_OK)
         return code;
     query.sql_len = o.sql_len;
-    return submit(db, &query, 1, shape, &o, out);
+    return submit(db, &query, 1, false, shape, &o, out);
 }
 
 rsq_code rsq_select_async(rsq_db *db, const char *sql, const rsq_value *params, size_t nparams,
@@ -59,5 +63,5 @@ rsq_code rsq_select_all_async(rsq_db *db, const rsq_query *queries, size_t count
     rsq_op_options o;
     rsq_code code = rsq_options_read(&o, sizeof o, opts, NULL);
 
-    return code == RSQ_OK ? submit(db, queries, count, RSQ_SHAPE_CELLS, &o, out) : code;
+    return code == RSQ_OK ? submit(db, queries, count, true, RSQ_SHAPE_CELLS, &o, out) : code;
 }

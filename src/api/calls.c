@@ -59,6 +59,7 @@ rsq_code rsq_select_all(rsq_db *db, const rsq_query *queries, size_t count, cons
                         rsq_result **results, rsq_error *err)
 {
     rsq_request *requests = NULL;
+    rsq_result **got = NULL;
     rsq_call_options o;
     rsq_code code;
 
@@ -67,12 +68,18 @@ rsq_code rsq_select_all(rsq_db *db, const rsq_query *queries, size_t count, cons
     code = rsq_options_read(&o, sizeof o, opts, err);
     if (code == RSQ_OK)
         code = rsq_requests_read(queries, count, 0, o.max_result_bytes, &requests, err);
-    if (code == RSQ_OK)
-        code = rsq_db_pin(db, err);
     if (code == RSQ_OK) {
-        code = rsq_core_select_all(db->core, requests, count, o.timeout_ms, results, err);
+        /* Some may be there when a later one fails; the caller's array is written on success only. */
+        got = rsq_alloc_zero(count * sizeof(rsq_result *));
+        code = got ? rsq_db_pin(db, err) : rsq_error_set(err, RSQ_ENOMEM, "out of memory");
+    }
+    if (code == RSQ_OK) {
+        code = rsq_core_select_all(db->core, requests, count, o.timeout_ms, got, err);
         rsq_db_unpin(db);
     }
+    if (code == RSQ_OK)
+        memcpy(results, got, count * sizeof(rsq_result *));
+    rsq_free(got);
     rsq_free(requests);
     return code;
 }

@@ -22,7 +22,7 @@ static rsq_code select_each(rsq_conn *conn, const rsq_request *requests, size_t 
 
         if (code == RSQ_OK)
             continue;
-        if (count > 1 && err)
+        if (err)
             err->row = (int64_t)i;
         drop_results(results, i);
         return code;
@@ -96,6 +96,8 @@ rsq_code rsq_core_select(rsq_core *core, const rsq_request *rq, rsq_shape shape,
         code = select_leased(core, rq, 1, shape, timeout_ms, &r, err);
     if (code == RSQ_OK)
         *out = r;
+    else if (err)
+        err->row = -1; /* there is but one */
     return code;
 }
 

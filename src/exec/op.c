@@ -105,6 +105,8 @@ static void run_job(rsq_job *job)
                                              op->results, &error);
             rsq_core_release(op->core, &lease);
         }
+        if (code != RSQ_OK && !op->several)
+            error.row = -1;
         complete(op, code, &error);
     }
     rsq_stop_detach(&op->stop);
@@ -168,6 +170,7 @@ static rsq_op *make_op(rsq_core *core, const rsq_op_spec *spec)
     op->done = spec->done;
     op->ctx = spec->ctx;
     op->shape = spec->shape;
+    op->several = spec->several;
     op->count = spec->count;
     fill_block(op, spec);
     rsq_mutex_init(&op->mu);

@@ -29,6 +29,7 @@ struct rsq_op {
     void *ctx; /* the caller's, borrowed until `done` has returned */
     rsq_shape shape;
     uint32_t timeout_ms;
+    bool several;          /* rsq_select_all_async(): an error names the query */
     size_t count;          /* of requests */
     rsq_request *requests; /* in the op's own block, SQL and parameters too */
 
@@ -54,6 +55,7 @@ struct rsq_op {
 typedef struct rsq_op_spec {
     const rsq_request *requests; /* `count` of them, checked; borrowed and copied */
     size_t count;
+    bool several; /* the caller gave a list of queries, if only of one */
     rsq_shape shape;
     uint32_t timeout_ms;
     rsq_queue *queue; /* borrowed */

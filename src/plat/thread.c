@@ -22,16 +22,6 @@ void rsq_mutex_fini(rsq_mutex *m)
     must_be_zero(pthread_mutex_destroy(m));
 }
 
-void rsq_mutex_lock(rsq_mutex *m)
-{
-    must_be_zero(pthread_mutex_lock(m));
-}
-
-void rsq_mutex_unlock(rsq_mutex *m)
-{
-    must_be_zero(pthread_mutex_unlock(m));
-}
-
 void rsq_cond_init(rsq_cond *c)
 {
     pthread_condattr_t attr;

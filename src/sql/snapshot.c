@@ -47,7 +47,11 @@ bool rsq_conn_snapshot_close(rsq_conn *c)
     return !c->broken;
 }
 
-/* BEGIN takes no snapshot and a query may touch no table, so each schema is touched by a statement of ours.
+/*
+ * BEGIN takes no snapshot, and a query may touch no table, so each schema is
+ * touched by a statement of ours. It reads no row, but it makes SQLite compare
+ * the schema that it holds in memory with the one in the file: compiling alone
+ * does not, and would find the tables of a view that is no longer there.
  */
 static int touch(rsq_conn *c, rsq_walindex_entry *e, const char *schema)
 {
@@ -55,13 +59,13 @@ static int touch(rsq_conn *c, rsq_walindex_entry *e, const char *schema)
     int rc;
 
     if (!e->toucher) {
-        (void)sqlite3_snprintf((int)sizeof sql, sql, "PRAGMA \"%w\".schema_version", schema);
+        (void)sqlite3_snprintf((int)sizeof sql, sql, "SELECT 1 FROM \"%w\".sqlite_schema WHERE 0", schema);
         rc = sqlite3_prepare_v3(c->db, sql, -1, SQLITE_PREPARE_PERSISTENT, &e->toucher, NULL);
         if (rc != SQLITE_OK)
             return rc;
     }
     rc = sqlite3_step(e->toucher);
-    if (rc == SQLITE_ROW) {
+    if (rc == SQLITE_DONE) {
         sqlite3_reset(e->toucher);
         return SQLITE_OK;
     }
@@ -118,7 +122,7 @@ rsq_code rsq_conn_snapshot_open(rsq_conn *c, rsq_error *err)
         return RSQ_OK;
     }
     if (!sqlite3_get_autocommit(c->db)) {
-        if (c->walindex.mapped && sqlite3_txn_state(c->db, "main") == SQLITE_TXN_READ &&
+        if (c->walindex.mapped && sqlite3_txn_state(c->db, NULL) == SQLITE_TXN_READ &&
             rsq_walindex_unchanged(&c->walindex))
             return RSQ_OK;
         if (!rsq_conn_snapshot_close(c))

@@ -77,13 +77,15 @@ RACY void rsq_walindex_copy(rsq_walindex *w)
 
 RACY bool rsq_walindex_unchanged(const rsq_walindex *w)
 {
-    uint32_t differ = 0;
+    uint64_t differ = 0;
 
     for (size_t i = 0; i < w->count; i++) {
-        const rsq_walindex_entry *e = &w->entries[i];
+        const volatile uint64_t *live = (const volatile uint64_t *)(const volatile void *)w->entries[i].live;
+        const uint64_t *copy = (const uint64_t *)(const void *)w->entries[i].copy;
 
-        for (size_t word = 0; word < RSQ_WALINDEX_WORDS; word++)
-            differ |= e->live[word] ^ e->copy[word];
+        /* Eight bytes a look: this is on the path of every point read. */
+        for (size_t word = 0; word < RSQ_WALINDEX_WORDS / 2; word++)
+            differ |= live[word] ^ copy[word];
     }
     /* Pairs with the committing process's barrier: pages read from here on are no older than the header. */
     atomic_thread_fence(memory_order_acquire);

@@ -22,8 +22,8 @@
 
 typedef struct rsq_walindex_entry {
     const volatile uint32_t *live; /* borrowed from SQLite while the connection is open; NULL: not mapped */
-    uint32_t copy[RSQ_WALINDEX_WORDS]; /* as of the open snapshot */
-    sqlite3_stmt *toucher;             /* owned; a statement that opens the read transaction of this schema */
+    _Alignas(8) uint32_t copy[RSQ_WALINDEX_WORDS]; /* as of the open snapshot */
+    sqlite3_stmt *toucher; /* owned; a statement that opens the read transaction of this schema */
 } rsq_walindex_entry;
 
 typedef struct rsq_walindex {
