@@ -460,6 +460,9 @@ typedef rsq_code (*rsq_tx_fn)(rsq_tx *tx, void *ctx);
  * Run `fn` inside one write transaction (BEGIN IMMEDIATE … COMMIT). Called
  * inside a transaction function of the same thread it is a savepoint of it.
  *
+ * Temporary tables made inside are dropped at its end, unless the database has
+ * one connection: they would hide tables from the writer that readers see.
+ *
  * @param opts  NULL for the defaults; `sql_len` is not used.
  * @return RSQ_OK when committed. What `fn` returned, if it was not RSQ_OK:
  *         rolled back, and `err` holds the detail of the failed call inside it
@@ -823,7 +826,8 @@ typedef struct rsq_stream_options {
  * Open a live query: the current answer as first event, then a new one after
  * each commit that changed it. A commit that touches none of the tables the query reads
  * does not wake it; an answer with the same bytes as before is not delivered.
- * A slow consumer gets the newest answer, not every one.
+ * A slow consumer gets the newest answer, not every one. A commit of another
+ * process is noticed with this database's own next commit.
  *
  * Nothing of SQLite happens in this call: a mistake in the SQL is an event.
  *

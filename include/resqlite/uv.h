@@ -1,5 +1,6 @@
 /*
- * A queue of resqlite on a libuv loop. Link with libuv.
+ * A queue of resqlite on a libuv loop. Link with libuv, whose header wants POSIX's names: -std=gnu99 or
+ * newer, or _POSIX_C_SOURCE as 200809L.
  *
  *     rsq_uv_source source;
  *

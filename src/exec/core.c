@@ -105,6 +105,7 @@ rsq_code rsq_core_open(const char *path, const rsq_open_options *opts, const voi
     core->single = path[0] == '\0' || strcmp(path, ":memory:") == 0;
     core->writable = !(opts->flags & RSQ_OPEN_READONLY);
     atomic_init(&core->seq.newest, 0);
+    atomic_init(&core->seq.base, 0);
     if (!core->single)
         rsq_readers_init(&core->readers, &core->config, opts->readers, opts->keep_snapshot_ms);
     code = open_first(core, sink, err);

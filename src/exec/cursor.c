@@ -10,6 +10,7 @@
 
 /* --- the core's list --- */
 
+/* In a core that stops it is told to end at once. */
 static void list_add(rsq_cursor *cur)
 {
     rsq_cursors *cs = &cur->core->cursors;
@@ -20,6 +21,8 @@ static void list_add(rsq_cursor *cur)
     if (cs->first)
         cs->first->prev = cur;
     cs->first = cur;
+    if (cs->stopping)
+        (void)rsq_error_set(&cur->why, RSQ_ECLOSED, "the database is closed");
     rsq_mutex_unlock(&cs->mu);
 }
 
@@ -73,13 +76,12 @@ static void unreserve(rsq_core *core)
 
 /* --- ending --- */
 
-/* The reader goes back; from ENDING to ENDED. The alarm is the timer's own business if it is what ends it. */
-static void give_back(rsq_cursor *cur, bool on_timer)
+/* The reader goes back; from ENDING to ENDED. */
+static void give_back(rsq_cursor *cur)
 {
     rsq_conn_scan_end(cur->lease.conn);
     rsq_core_release(cur->core, &cur->lease);
-    if (!on_timer)
-        rsq_timer_remove(&cur->core->timer, &cur->alarm);
+    rsq_timer_remove(&cur->core->timer, &cur->alarm);
     list_remove(cur);
     rsq_mutex_lock(&cur->mu);
     assert(cur->state == RSQ_CURSOR_ENDING);
@@ -126,7 +128,7 @@ static int64_t ring(rsq_timer_entry *entry)
                                                   : "the cursor was left idle for too long");
     rsq_mutex_unlock(&cur->mu);
     if (mine)
-        give_back(cur, true);
+        give_back(cur);
     return again;
 }
 
@@ -149,7 +151,7 @@ void rsq_cursors_end_all(rsq_core *core)
         }
         /* ENDING keeps the cursor alive without the list's lock; the list has changed after it. */
         rsq_mutex_unlock(&cs->mu);
-        give_back(cur, false);
+        give_back(cur);
         rsq_mutex_lock(&cs->mu);
         cur = cs->first;
     }
@@ -164,6 +166,26 @@ void rsq_cursors_wait(rsq_core *core)
     while (cs->count > 0)
         (void)rsq_cond_wait_until(&cs->none, &cs->mu, RSQ_NO_DEADLINE);
     rsq_mutex_unlock(&cs->mu);
+}
+
+/* BUSY is over: rest, or end if it is done, failed, or was told to. */
+static void leave(rsq_cursor *cur, bool done, const rsq_error *why)
+{
+    bool end;
+
+    rsq_mutex_lock(&cur->mu);
+    assert(cur->state == RSQ_CURSOR_BUSY);
+    if (why)
+        cur->why = *why; /* the caller is told this now, and again */
+    cur->finished = done;
+    end = done || cur->why.code != 0;
+    cur->state = end ? RSQ_CURSOR_ENDING : RSQ_CURSOR_RESTING;
+    cur->rests_ns = rsq_now_ns();
+    if (!end)
+        rsq_timer_add(&cur->core->timer, &cur->alarm, next_alarm_locked(cur));
+    rsq_mutex_unlock(&cur->mu);
+    if (end)
+        give_back(cur);
 }
 
 /* --- the caller --- */
@@ -235,9 +257,10 @@ rsq_code rsq_cursor_start(rsq_core *core, const rsq_request *rq, size_t chunk_ro
         free_cursor(cur);
         return code;
     }
-    cur->rests_ns = rsq_now_ns();
-    rsq_timer_add(&core->timer, &cur->alarm, next_alarm_locked(cur));
+    /* Listed while it is BUSY, so that nobody ends it before its alarm is set. */
+    cur->state = RSQ_CURSOR_BUSY;
     list_add(cur);
+    leave(cur, false, NULL);
     *out = cur;
     return RSQ_OK;
 }
@@ -262,24 +285,6 @@ static rsq_code enter(rsq_cursor *cur, bool *finished, rsq_error *err)
     return code;
 }
 
-/* BUSY is over: rest, or end if it is done, failed, or was told to. */
-static void leave(rsq_cursor *cur, bool done, const rsq_error *why)
-{
-    bool end;
-
-    rsq_mutex_lock(&cur->mu);
-    assert(cur->state == RSQ_CURSOR_BUSY);
-    if (why && cur->why.code == 0)
-        cur->why = *why;
-    cur->finished = done;
-    end = done || cur->why.code != 0;
-    cur->state = end ? RSQ_CURSOR_ENDING : RSQ_CURSOR_RESTING;
-    cur->rests_ns = rsq_now_ns();
-    rsq_mutex_unlock(&cur->mu);
-    if (end)
-        give_back(cur, false);
-}
-
 static rsq_code take_chunk(rsq_cursor *cur, rsq_shape shape, rsq_result **out, bool *more, rsq_error *err)
 {
     int64_t left_ms = (cur->deadline_ns - rsq_now_ns()) / 1000000;
@@ -291,10 +296,18 @@ static rsq_code take_chunk(rsq_cursor *cur, rsq_shape shape, rsq_result **out, b
     if (!limited)
         return rsq_conn_scan_next(conn, &cur->request, cur->chunk_rows, shape, out, more, err);
     rsq_stop_init(&stop, &cur->core->timer, left_ms > 0 ? (uint32_t)left_ms : 1, NULL);
-    (void)rsq_stop_enter(&stop, conn);
-    code = rsq_conn_scan_next(conn, &cur->request, cur->chunk_rows, shape, out, more, err);
-    rsq_stop_leave(&stop);
-    code = rsq_stop_verdict(&stop, code, err);
+    if (rsq_stop_enter(&stop, conn)) {
+        code = rsq_conn_scan_next(conn, &cur->request, cur->chunk_rows, shape, out, more, err);
+        rsq_stop_leave(&stop);
+    } else {
+        code = RSQ_ECANCELLED; /* the deadline came first */
+    }
+    /*
+     * An interrupt at the end of a chunk is seen by the next one only, since the
+     * statement between them is not at its end: it is the deadline in any case.
+     */
+    if (code == RSQ_ECANCELLED)
+        code = rsq_stop_error(RSQ_ETIMEOUT, err);
     rsq_stop_detach(&stop);
     rsq_stop_fini(&stop);
     return code;
@@ -333,6 +346,6 @@ void rsq_cursor_finish(rsq_cursor *cur)
         (void)rsq_cond_wait_until(&cur->ended, &cur->mu, RSQ_NO_DEADLINE);
     rsq_mutex_unlock(&cur->mu);
     if (mine)
-        give_back(cur, false);
+        give_back(cur);
     free_cursor(cur);
 }

@@ -226,7 +226,8 @@ rsq_code rsq_readers_acquire(rsq_readers *rs, const char *sql, size_t sql_len, u
 
 void rsq_readers_release(rsq_readers *rs, rsq_reader *r)
 {
-    bool keep = atomic_load_explicit(&rs->keep, memory_order_relaxed) && !is_paused(rs);
+    bool keep =
+        atomic_load_explicit(&rs->keep, memory_order_relaxed) && !is_paused(rs) && rsq_conn_may_keep(r->conn);
     rsq_conn *dead = NULL;
 
     if (rsq_conn_broken(r->conn) || (!keep && !rsq_conn_snapshot_close(r->conn))) {

@@ -68,6 +68,7 @@ static void *timer_main(void *timer)
     rsq_timer *t = timer;
 
     rsq_mutex_lock(&t->mu);
+    t->self = rsq_thread_self();
     while (!t->stopping) {
         if (t->first && t->first->at_ns <= rsq_now_ns()) {
             call_first_locked(t);
@@ -110,7 +111,7 @@ void rsq_timer_add(rsq_timer *t, rsq_timer_entry *entry, int64_t at_ns)
 void rsq_timer_remove(rsq_timer *t, rsq_timer_entry *entry)
 {
     rsq_mutex_lock(&t->mu);
-    while (t->calling == entry)
+    while (t->calling == entry && t->self != rsq_thread_self())
         (void)rsq_cond_wait_until(&t->called, &t->mu, RSQ_NO_DEADLINE);
     if (entry->linked)
         unlink_locked(t, entry);

@@ -30,6 +30,7 @@ typedef struct rsq_timer {
     rsq_cond called;  /* a call has returned */
     rsq_timer_entry *first, *last;
     rsq_timer_entry *calling; /* whose function runs */
+    uintptr_t self;           /* the thread, as rsq_thread_self() names it */
     int64_t wakes_at_ns;      /* when the thread looks next */
     bool started;
     bool stopping;
@@ -46,7 +47,10 @@ rsq_code rsq_timer_ensure(rsq_timer *t, rsq_error *err);
  * earlier time only. */
 void rsq_timer_add(rsq_timer *t, rsq_timer_entry *entry, int64_t at_ns);
 
-/* After this the function does not run and will not. Not from inside it. */
+/*
+ * After this the function does not run and will not: it waits for one that does,
+ * unless it is called from inside it, which then returns RSQ_NO_DEADLINE.
+ */
 void rsq_timer_remove(rsq_timer *t, rsq_timer_entry *entry);
 
 #endif

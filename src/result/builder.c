@@ -71,13 +71,16 @@ static size_t total(const rsq_builder *b)
     return cells + b->byte_total + b->bytes->used;
 }
 
+static bool is_over(size_t have, size_t more, size_t max)
+{
+    return have > max || more > max - have;
+}
+
 /* Would `more` bytes be over the caller's limit? Asked when a block is full; the exact answer is given at the
  * end. */
 static bool is_too_big(const rsq_builder *b, size_t more)
 {
-    size_t so_far = total(b);
-
-    return so_far > b->bytes_max || more > b->bytes_max - so_far;
+    return is_over(total(b), more, b->bytes_max);
 }
 
 /* Replace the only block in `*slot` by one at least twice as large. */
@@ -112,7 +115,7 @@ char *rsq_builder_grow_bytes(rsq_builder *b, size_t size)
     size_t next = 2 * b->bytes->capacity < TEXT_BLOCK_MAX ? 2 * b->bytes->capacity : TEXT_BLOCK_MAX;
     rsq_block *block;
 
-    if (size > RSQ_RESULT_BYTES_MAX - b->byte_total - b->bytes->used || is_too_big(b, size))
+    if (is_over(b->byte_total + b->bytes->used, size, RSQ_RESULT_BYTES_MAX) || is_too_big(b, size))
         return fail(b, RSQ_ETOOBIG);
     block = rsq_block_new(size > next ? size : next);
     if (!block)
@@ -125,7 +128,8 @@ char *rsq_builder_grow_bytes(rsq_builder *b, size_t size)
 
 bool rsq_builder_grow_json(rsq_builder *b, size_t size)
 {
-    if (size > RSQ_RESULT_BYTES_MAX - b->bytes->used || is_too_big(b, size)) {
+    /* `size` is the most that may come, so it says nothing of the caller's limit. */
+    if (is_over(b->bytes->used, size, RSQ_RESULT_BYTES_MAX) || is_too_big(b, 0)) {
         (void)fail(b, RSQ_ETOOBIG);
         return false;
     }
@@ -181,7 +185,7 @@ rsq_result *rsq_builder_finish(rsq_builder *b, rsq_columns *columns, rsq_builder
     bool small = !b->bytes->next && (used <= SMALL_MAX || wasteful);
     rsq_result *r;
 
-    if (is_too_big(b, 0))
+    if (is_too_big(b, 0) || is_over(b->byte_total + b->bytes->used, 0, RSQ_RESULT_BYTES_MAX))
         return fail(b, RSQ_ETOOBIG);
     hint->cells = cells;
     hint->bytes = b->byte_total + b->bytes->used;
@@ -197,7 +201,7 @@ rsq_result *rsq_builder_finish(rsq_builder *b, rsq_columns *columns, rsq_builder
 
 rsq_result *rsq_builder_finish_json(rsq_builder *b, rsq_builder_hint *hint)
 {
-    bool too_big = is_too_big(b, 0);
+    bool too_big = is_too_big(b, 0) || is_over(b->bytes->used, 0, RSQ_RESULT_BYTES_MAX);
     bool small = b->bytes->used < SMALL_MAX || b->bytes->capacity / WASTE_MAX > b->bytes->used;
     size_t len = b->bytes->used;
     rsq_result *r;

@@ -11,17 +11,16 @@ rsq_columns *rsq_columns_new(const char *const *names, uint32_t count)
     rsq_columns *c;
 
     for (uint32_t i = 0; i < count; i++)
-        bytes += (names[i] ? strlen(names[i]) : 0) + 1;
+        bytes += strlen(names[i]) + 1;
     c = rsq_alloc(bytes);
     if (!c)
         return NULL;
     atomic_init(&c->refs, 1);
     c->count = count;
     for (uint32_t i = 0; i < count; i++) {
-        const char *name = names[i] ? names[i] : "";
-        size_t size = strlen(name) + 1;
+        size_t size = strlen(names[i]) + 1;
 
-        memcpy((char *)c + text, name, size);
+        memcpy((char *)c + text, names[i], size);
         c->names[i] = (char *)c + text;
         text += size;
     }

@@ -15,7 +15,7 @@ typedef struct rsq_columns {
     const char *names[]; /* borrowed from the bytes behind the array */
 } rsq_columns;
 
-/* Copies the names (a NULL among them counts as ""). NULL: no memory. */
+/* Copies the names. NULL: no memory. */
 rsq_columns *rsq_columns_new(const char *const *names, uint32_t count);
 rsq_columns *rsq_columns_ref(rsq_columns *c);
 void rsq_columns_unref(rsq_columns *c); /* NULL is a no-op */

@@ -5,7 +5,7 @@
  */
 #include "sql/internal.h"
 
-#include <string.h>
+#include "base/alloc.h"
 
 static int bind_one(sqlite3_stmt *h, int index, const rsq_value *v)
 {
@@ -68,67 +68,72 @@ rsq_code rsq_stmt_bind(rsq_conn *c, rsq_stmt *s, const rsq_value *values, size_t
     return RSQ_OK;
 }
 
-/* Is it the parameter's name, with its sign (":id", "?3") or without ("id")? */
-static bool is_called(const char *parameter, const char *name)
+/* The parameter that is called `name`, with its sign (":id", "?3") or without ("id"); 0: none. */
+static int find_parameter(sqlite3_stmt *h, const char *name)
 {
-    if (strcmp(parameter, name) == 0)
-        return true;
-    return parameter[0] != '?' && strcmp(parameter + 1, name) == 0;
-}
+    static const char signs[] = ":@$";
+    int index = sqlite3_bind_parameter_index(h, name);
+    char *with_sign;
 
-static const rsq_named *find_named(const rsq_named *named, size_t n, const char *parameter)
-{
-    for (size_t i = 0; i < n; i++) {
-        if (is_called(parameter, named[i].name))
-            return &named[i];
+    for (size_t i = 0; index == 0 && signs[i]; i++) {
+        with_sign = sqlite3_mprintf("%c%s", signs[i], name);
+        if (!with_sign)
+            return -1;
+        index = sqlite3_bind_parameter_index(h, with_sign);
+        sqlite3_free(with_sign);
     }
-    return NULL;
+    return index;
 }
 
-static rsq_code check_names(const rsq_stmt *s, const rsq_named *named, size_t n, rsq_error *err)
+static rsq_code not_given(const rsq_stmt *s, const unsigned char *given, rsq_error *err)
 {
-    for (size_t i = 0; i < n; i++) {
-        bool used = false;
+    for (int p = 1; p <= s->nparams; p++) {
+        const char *parameter = sqlite3_bind_parameter_name(s->h, p);
 
-        if (!named[i].name)
-            return rsq_error_set(err, RSQ_EINVAL, "named parameter %zu has no name", i + 1);
-        for (int p = 1; p <= s->nparams && !used; p++) {
-            const char *parameter = sqlite3_bind_parameter_name(s->h, p);
-
-            used = parameter && is_called(parameter, named[i].name);
-        }
-        if (!used) {
-            (void)rsq_error_set(err, RSQ_EINVAL, "the statement has no parameter \"%.200s\"", named[i].name);
-            return out_of_range(err);
-        }
-        for (size_t other = 0; other < i; other++) {
-            if (strcmp(named[other].name, named[i].name) == 0)
-                return rsq_error_set(err, RSQ_EINVAL, "the parameter \"%.200s\" is given twice",
-                                     named[i].name);
-        }
+        if (given[p - 1])
+            continue;
+        if (parameter)
+            (void)rsq_error_set(err, RSQ_EINVAL, "the parameter \"%.200s\" is not given", parameter);
+        else
+            (void)rsq_error_set(err, RSQ_EINVAL,
+                                "parameter %d has no name, and positional values were not given", p);
+        return out_of_range(err);
     }
     return RSQ_OK;
 }
 
+static rsq_code bind_one_named(rsq_conn *c, rsq_stmt *s, const rsq_named *named, size_t i,
+                               unsigned char *given, rsq_error *err)
+{
+    int index;
+
+    if (!named[i].name)
+        return rsq_error_set(err, RSQ_EINVAL, "named parameter %zu has no name", i + 1);
+    index = find_parameter(s->h, named[i].name);
+    if (index < 0)
+        return rsq_error_set(err, RSQ_ENOMEM, "out of memory");
+    if (index == 0) {
+        (void)rsq_error_set(err, RSQ_EINVAL, "the statement has no parameter \"%.200s\"", named[i].name);
+        return out_of_range(err);
+    }
+    if (given[index - 1])
+        return rsq_error_set(err, RSQ_EINVAL, "the parameter \"%.200s\" is given twice", named[i].name);
+    given[index - 1] = 1;
+    return bind_checked(c, s, index, &named[i].value, err);
+}
+
 rsq_code rsq_stmt_bind_named(rsq_conn *c, rsq_stmt *s, const rsq_named *named, size_t n, rsq_error *err)
 {
-    rsq_code code = check_names(s, named, n, err);
+    unsigned char *given = rsq_alloc_zero((size_t)s->nparams);
+    rsq_code code = RSQ_OK;
 
-    for (int p = 1; code == RSQ_OK && p <= s->nparams; p++) {
-        const char *parameter = sqlite3_bind_parameter_name(s->h, p);
-        const rsq_named *found = parameter ? find_named(named, n, parameter) : NULL;
-
-        if (!parameter) {
-            (void)rsq_error_set(err, RSQ_EINVAL,
-                                "parameter %d has no name, and positional values were not given", p);
-            return out_of_range(err);
-        }
-        if (!found) {
-            (void)rsq_error_set(err, RSQ_EINVAL, "the parameter \"%.200s\" is not given", parameter);
-            return out_of_range(err);
-        }
-        code = bind_checked(c, s, p, &found->value, err);
-    }
+    if (!given)
+        return rsq_error_set(err, RSQ_ENOMEM, "out of memory");
+    for (size_t i = 0; code == RSQ_OK && i < n; i++)
+        code = bind_one_named(c, s, named, i, given, err);
+    if (code == RSQ_OK && n < (size_t)s->nparams)
+        code = not_given(s, given, err);
+    rsq_free(given);
     return code;
 }
 

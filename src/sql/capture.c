@@ -21,6 +21,8 @@ void rsq_capture_preupdate(void *conn, sqlite3 *db, int op, const char *schema, 
     (void)op;
     (void)key1;
     (void)key2;
+    if (!c->locked)
+        rsq_conn_note_lock(c);
     /* Both names belong to the schema, which cannot change while a statement runs. */
     if (table == cap->last_table && schema == cap->last_schema)
         return;
@@ -42,6 +44,8 @@ void rsq_capture_statement_begin(rsq_conn *c)
 void rsq_capture_statement_end(rsq_conn *c, uint32_t kind)
 {
     rsq_names_merge(&c->capture.transaction, &c->capture.statement);
+    c->capture.last_table = NULL;
+    c->capture.last_schema = NULL;
     if (kind & RSQ_STMT_SCHEMA)
         c->capture.transaction.all = true;
 }

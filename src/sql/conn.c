@@ -60,6 +60,16 @@ static rsq_code run_pragma(rsq_conn *c, const char *name, int64_t value, rsq_err
     return rc == SQLITE_OK ? RSQ_OK : rsq_sql_error(c, rc, NULL, err);
 }
 
+static int copy_answer(sqlite3_stmt *s, char *answer, size_t size)
+{
+    const char *text = (const char *)sqlite3_column_text(s, 0);
+
+    if (!text)
+        return SQLITE_NOMEM;
+    (void)snprintf(answer, size, "%s", text);
+    return SQLITE_ROW;
+}
+
 /* First column of the first row of a pragma, cut to `size`. */
 static rsq_code ask_pragma(rsq_conn *c, const char *sql, char *answer, size_t size, rsq_error *err)
 {
@@ -69,7 +79,7 @@ static rsq_code ask_pragma(rsq_conn *c, const char *sql, char *answer, size_t si
     if (rc == SQLITE_OK) {
         rc = sqlite3_step(s);
         if (rc == SQLITE_ROW)
-            (void)snprintf(answer, size, "%s", (const char *)sqlite3_column_text(s, 0));
+            rc = copy_answer(s, answer, size);
         else
             answer[0] = '\0';
     }
@@ -178,15 +188,19 @@ static rsq_code probe_missing(const rsq_conn_config *config, const rsq_attach *a
 rsq_code rsq_conn_probe(const rsq_conn_config *config, const rsq_attach *a, rsq_error *err)
 {
     rsq_conn probe = {.config = config, .role = RSQ_CONN_READER};
+    struct stat st, main_file;
     rsq_code code = RSQ_OK;
-    struct stat st;
     int rc;
 
     if (stat(a->path, &st) != 0)
         return probe_missing(config, a, err);
     if (S_ISDIR(st.st_mode))
         return cannot_attach(a, RSQ_ECANTOPEN, "it is a directory", err);
+    if (stat(config->path, &main_file) == 0 && main_file.st_dev == st.st_dev && main_file.st_ino == st.st_ino)
+        return cannot_attach(a, RSQ_EINVAL, "it is the database itself", err);
     rc = sqlite3_open_v2(a->path, &probe.db, SQLITE_OPEN_READONLY | SQLITE_OPEN_NOMUTEX, NULL);
+    if (rc == SQLITE_OK)
+        rc = sqlite3_busy_timeout(probe.db, (int)config->busy_timeout_ms);
     if (rc == SQLITE_OK)
         rc = rsq_conn_run(&probe, "SELECT count(*) FROM sqlite_schema");
     if (rc != SQLITE_OK)
@@ -237,10 +251,24 @@ static rsq_code set_schema(rsq_conn *c, const char *schema, rsq_error *err)
     return RSQ_OK;
 }
 
+void rsq_conn_ask_encoding(rsq_conn *c)
+{
+    char tables[32], encoding[16];
+
+    if (c->encoding_known)
+        return;
+    /* An empty database takes its encoding from whoever makes the first table, which may be another process.
+     */
+    if (ask_pragma(c, "SELECT count(*) FROM main.sqlite_schema", tables, sizeof tables, NULL) != RSQ_OK ||
+        ask_pragma(c, "PRAGMA encoding", encoding, sizeof encoding, NULL) != RSQ_OK)
+        return; /* text goes the way that is right for every encoding */
+    c->encoding_known = strcmp(tables, "0") != 0;
+    c->utf8 = c->encoding_known && sqlite3_stricmp(encoding, "UTF-8") == 0;
+}
+
 static rsq_code set_schemas(rsq_conn *c, rsq_error *err)
 {
     const rsq_conn_config *config = c->config;
-    char encoding[16];
     rsq_code code;
 
     c->wal = c->role != RSQ_CONN_ONLY;
@@ -250,11 +278,9 @@ static rsq_code set_schemas(rsq_conn *c, rsq_error *err)
         if (code == RSQ_OK)
             code = set_schema(c, config->attach[i].name, err);
     }
-    if (code == RSQ_OK)
-        code = ask_pragma(c, "PRAGMA encoding", encoding, sizeof encoding, err);
     if (code != RSQ_OK)
         return code;
-    c->utf8 = sqlite3_stricmp(encoding, "UTF-8") == 0;
+    rsq_conn_ask_encoding(c);
     c->walindex.count = 1 + config->nattach;
     return RSQ_OK;
 }
@@ -294,6 +320,12 @@ rsq_code rsq_conn_open(const rsq_conn_config *config, rsq_conn_role role, rsq_co
         return code;
     }
     start_numbers(c);
+    /* What ends a transaction must not need memory when it is needed. */
+    if (role != RSQ_CONN_READER && rsq_conn_prepare_controls(c) != SQLITE_OK) {
+        code = rsq_sql_error(c, sqlite3_errcode(c->db), NULL, err);
+        rsq_conn_close(c);
+        return code;
+    }
     *out = c;
     return RSQ_OK;
 }

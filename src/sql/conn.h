@@ -80,6 +80,10 @@ void rsq_conn_interrupt(rsq_conn *c);
 /* Make the newest commit the one that is read; call before the reads that shall see one snapshot. */
 rsq_code rsq_conn_snapshot_open(rsq_conn *c, rsq_error *err);
 
+/* May a snapshot stay open between two calls? Only where a log lets others write meanwhile, and its index is
+ * in reach. */
+bool rsq_conn_may_keep(const rsq_conn *c);
+
 /* End the read transaction if one is open. False: it could not be ended, the connection is broken. */
 bool rsq_conn_snapshot_close(rsq_conn *c);
 

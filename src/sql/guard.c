@@ -104,6 +104,12 @@ static int authorize_pragma(rsq_guard *g, const char *name, const char *argument
     return refuse(g, "PRAGMA %s is refused: it would change one connection only", name);
 }
 
+static int authorize_temp(rsq_guard *g)
+{
+    g->kind |= RSQ_STMT_SCHEMA | RSQ_STMT_TEMP;
+    return g->may_temp ? SQLITE_OK : refuse(g, RSQ_GUARD_TEMP_TEXT);
+}
+
 static void note_read(rsq_guard *g, const char *table, const char *schema)
 {
     if (!g->reads)
@@ -132,12 +138,20 @@ int rsq_guard_authorize(void *guard, int action, const char *arg3, const char *a
         return refuse(g, "ATTACH and DETACH are refused: use the open option attach");
     case SQLITE_PRAGMA:
         return authorize_pragma(g, arg3, arg4);
+    case SQLITE_CREATE_INDEX:
+    case SQLITE_CREATE_TABLE:
+    case SQLITE_CREATE_TRIGGER:
+    case SQLITE_CREATE_VIEW:
+    case SQLITE_CREATE_VTABLE:
+        g->kind |= RSQ_STMT_SCHEMA;
+        if (!schema || sqlite3_stricmp(schema, "temp") != 0)
+            return SQLITE_OK;
+        return authorize_temp(g);
     case SQLITE_CREATE_TEMP_INDEX:
     case SQLITE_CREATE_TEMP_TABLE:
     case SQLITE_CREATE_TEMP_TRIGGER:
     case SQLITE_CREATE_TEMP_VIEW:
-        g->kind |= RSQ_STMT_SCHEMA | RSQ_STMT_TEMP;
-        return g->may_temp ? SQLITE_OK : refuse(g, RSQ_GUARD_TEMP_TEXT);
+        return authorize_temp(g);
     case SQLITE_INSERT:
     case SQLITE_UPDATE:
     case SQLITE_DELETE:

@@ -65,8 +65,7 @@ struct rsq_conn {
     /* Immutable after rsq_conn_open(). */
     const rsq_conn_config *config; /* borrowed; outlives the connection */
     rsq_conn_role role;
-    bool utf8; /* text is stored as UTF-8 */
-    bool wal;  /* the main database is in WAL mode */
+    bool wal; /* the main database is in WAL mode */
 
     /* The holder of the lease only; `db` also by rsq_conn_interrupt(). */
     sqlite3 *db;                              /* owned */
@@ -81,13 +80,18 @@ struct rsq_conn {
     rsq_stmt *scan;           /* borrowed from `statements`: half read; NULL: none */
     int scan_rc;              /* of its last step */
     bool broken;
+    bool utf8;                 /* text is known to be stored as UTF-8 */
+    bool encoding_known;       /* a table exists, so that it cannot change any more */
     int64_t last_insert_rowid; /* of the last INSERT of a caller's */
 
     /* Commits, kept by the log hook and transaction.c. */
     rsq_log logs[RSQ_WALINDEX_MAX]; /* of main, then of the attached databases */
     unsigned logged;                /* databases whose log grew by the commit that is running */
     uint32_t raw_before;            /* change counter when the last commit of ours was done */
-    rsq_changes committed;          /* waits for rsq_conn_take_changes() */
+    bool locked; /* the transaction that runs has the write lock, and `raw_locked` is of then */
+    uint32_t raw_locked;
+    bool has_temp;         /* the transaction that runs made temporary objects */
+    rsq_changes committed; /* waits for rsq_conn_take_changes() */
 };
 
 /* errors.c: turn the connection's last failure into an rsq_error; `what` (NULL: none) begins the message. */
@@ -95,6 +99,9 @@ rsq_code rsq_sql_error(rsq_conn *c, int rc, const char *what, rsq_error *err);
 
 /* control.c: run a kept control statement; returns SQLite's code, the statement is reset. */
 int rsq_conn_control(rsq_conn *c, rsq_control which);
+
+/* control.c: compile all of them. */
+int rsq_conn_prepare_controls(rsq_conn *c);
 
 /* control.c: run SQL of our own, for set-up. */
 int rsq_conn_run(rsq_conn *c, const char *sql);
@@ -111,9 +118,18 @@ void rsq_capture_statement_end(rsq_conn *c, uint32_t kind);
 void rsq_capture_drop(rsq_conn *c);
 void rsq_capture_assert(rsq_conn *c);
 
+/* transaction.c: the write lock is ours, so the change counter stands still: note where. */
+void rsq_conn_note_lock(rsq_conn *c);
+
+/* conn.c: ask for the encoding of text, if it is not fixed yet. */
+void rsq_conn_ask_encoding(rsq_conn *c);
+
 /* transaction.c */
 void rsq_conn_start_log(rsq_conn *c);
 void rsq_conn_note_commit(rsq_conn *c);
+
+/* The same after a statement of its own that failed, which may have kept rows all the same. */
+void rsq_conn_note_failure(rsq_conn *c, int64_t total_before);
 
 /* prepare.c: length of the white space, semicolons and comments that `sql` begins with. */
 size_t rsq_sql_skip(const char *sql, size_t len);

@@ -127,12 +127,14 @@ static bool take_columns(rsq_stmt *s)
     uint32_t count = (uint32_t)sqlite3_column_count(s->h);
     const char **names = rsq_alloc(count * sizeof *names);
     rsq_columns *columns = NULL;
+    bool complete = names != NULL;
 
-    if (names) {
-        for (uint32_t i = 0; i < count; i++)
-            names[i] = sqlite3_column_name(s->h, (int)i);
-        columns = rsq_columns_new(names, count);
+    for (uint32_t i = 0; complete && i < count; i++) {
+        names[i] = sqlite3_column_name(s->h, (int)i);
+        complete = names[i] != NULL; /* NULL: no memory */
     }
+    if (complete)
+        columns = rsq_columns_new(names, count);
     rsq_free(names);
     if (!columns)
         return false;
@@ -151,6 +153,8 @@ bool rsq_stmt_refresh(rsq_stmt *s)
 
     if (s->columns && s->reprepares == reprepares)
         return true;
+    if (!take_columns(s))
+        return false;
     s->reprepares = reprepares;
-    return take_columns(s);
+    return true;
 }

@@ -86,6 +86,8 @@ rsq_code rsq_rows_take(rsq_conn *c, rsq_stmt *s, const rsq_request *rq, int *rc,
     /* Only now: the first step may have re-prepared the statement with other columns. */
     if (!rsq_stmt_refresh(s))
         return rsq_error_set(err, RSQ_ENOMEM, "out of memory");
+    if (!c->encoding_known)
+        rsq_conn_ask_encoding(c);
     columns = s->columns->count;
     if (!rsq_builder_begin(b, columns, rq->bytes_max, &s->rows_hint))
         return rsq_error_set(err, RSQ_ENOMEM, "out of memory");

@@ -193,7 +193,7 @@ static rsq_code out_of(rsq_builder *b, rsq_error *err)
 rsq_code rsq_rows_take_json(rsq_conn *c, rsq_stmt *s, const rsq_request *rq, int *rc, size_t rows_max,
                             rsq_result **out, rsq_error *err)
 {
-    json_writer w = {.b = &c->builder, .s = s, .flags = rq->json, .utf8 = c->utf8};
+    json_writer w = {.b = &c->builder, .s = s, .flags = rq->json};
     bool lines = form_of(&w) == RSQ_JSON_NDJSON;
     rsq_result *r = NULL;
 
@@ -201,6 +201,9 @@ rsq_code rsq_rows_take_json(rsq_conn *c, rsq_stmt *s, const rsq_request *rq, int
         return rsq_sql_error(c, *rc, NULL, err);
     if (!rsq_stmt_refresh(s) || (!s->keys && !build_keys(s)))
         return rsq_error_set(err, RSQ_ENOMEM, "out of memory");
+    if (!c->encoding_known)
+        rsq_conn_ask_encoding(c);
+    w.utf8 = c->utf8;
     if (!rsq_builder_begin_json(w.b, rq->bytes_max, &s->json_hint) || (!lines && !put(w.b, '[')))
         return out_of(w.b, err);
     for (size_t row = 0; *rc == SQLITE_ROW && row < rows_max; row++) {

@@ -20,12 +20,21 @@
 
 #include <stdio.h>
 
-/* How often a snapshot is opened anew because a commit came between its copy and its start. */
+/*
+ * How often a snapshot is opened anew because a commit came between its copy and
+ * its start. Only a SQLite without sqlite3_snapshot_get() needs more than one or two.
+ */
 #define ATTEMPTS_MAX 8
 
+/* The writer, and the only connection of a database in memory, read what is there when they read. */
 static bool has_snapshots(const rsq_conn *c)
 {
-    return c->role == RSQ_CONN_READER && c->wal;
+    return c->role == RSQ_CONN_READER;
+}
+
+bool rsq_conn_may_keep(const rsq_conn *c)
+{
+    return c->wal && c->walindex.mapped;
 }
 
 bool rsq_conn_snapshot_close(rsq_conn *c)
@@ -45,6 +54,11 @@ bool rsq_conn_snapshot_close(rsq_conn *c)
     if (sqlite3_txn_state(c->db, NULL) != SQLITE_TXN_NONE)
         c->broken = true;
     return !c->broken;
+}
+
+static const char *schema_name(const rsq_conn *c, size_t entry)
+{
+    return entry == 0 ? "main" : c->config->attach[entry - 1].name;
 }
 
 /*
@@ -72,13 +86,37 @@ static int touch(rsq_conn *c, rsq_walindex_entry *e, const char *schema)
     return sqlite3_reset(e->toucher);
 }
 
+/*
+ * A commit came between the copy and the start: take the header of the very
+ * snapshot that is open. False: this SQLite cannot tell, or not of an empty log.
+ */
+static bool take_exact(rsq_conn *c)
+{
+#if RSQ_SQLITE_BUNDLED
+    rsq_walindex *w = &c->walindex;
+
+    for (size_t i = 0; i < w->count; i++) {
+        sqlite3_snapshot *snapshot = NULL;
+
+        if (sqlite3_snapshot_get(c->db, schema_name(c, i), &snapshot) != SQLITE_OK)
+            return false;
+        rsq_walindex_set_copy(w, i, snapshot->hidden, sizeof snapshot->hidden);
+        sqlite3_snapshot_free(snapshot);
+    }
+    return true;
+#else
+    (void)c;
+    return false;
+#endif
+}
+
 static int begin(rsq_conn *c)
 {
     rsq_walindex *w = &c->walindex;
     int rc = rsq_conn_control(c, RSQ_CONTROL_BEGIN);
 
     for (size_t i = 0; rc == SQLITE_OK && i < w->count; i++)
-        rc = touch(c, &w->entries[i], i == 0 ? "main" : c->config->attach[i - 1].name);
+        rc = touch(c, &w->entries[i], schema_name(c, i));
     return rc;
 }
 
@@ -99,8 +137,10 @@ static rsq_code begin_newest(rsq_conn *c, rsq_error *err)
             (void)rsq_conn_snapshot_close(c);
             return code;
         }
-        if (copied && rsq_walindex_unchanged(w))
+        if (copied && (rsq_walindex_unchanged(w) || take_exact(c)))
             break;
+        if (!c->wal)
+            break; /* the open transaction keeps writers out instead */
         if (!copied) {
             rsq_walindex_map(w, c->db);
             if (!w->mapped)

@@ -50,7 +50,19 @@ static uint64_t next_own_number(rsq_conn *c)
     return atomic_fetch_add_explicit(&c->config->seq->newest, 1, memory_order_relaxed) + 1;
 }
 
-/* The number of the commit that just happened; `*foreign` if others committed too. */
+void rsq_conn_note_lock(rsq_conn *c)
+{
+    if (!c->walindex.mapped)
+        return;
+    c->locked = true;
+    c->raw_locked = rsq_walindex_live_counter(&c->walindex);
+    /* It stepped back: another process has recovered the index. */
+    if ((int32_t)(c->raw_locked - c->raw_before) < 0)
+        rsq_seq_rebase(c->config->seq, c->raw_locked);
+    (void)rsq_seq_extend(c->config->seq, c->raw_locked);
+}
+
+/* The number of the commit that just happened; `*foreign` if others committed before it. */
 static uint64_t number_commit(rsq_conn *c, bool *foreign)
 {
     uint32_t raw;
@@ -58,25 +70,45 @@ static uint64_t number_commit(rsq_conn *c, bool *foreign)
     *foreign = false;
     if (!c->walindex.mapped)
         return next_own_number(c);
-    raw = rsq_walindex_live_counter(&c->walindex);
+    /* Without a row event (a schema change) another process's commit may have come after ours already. */
+    raw = c->locked ? c->raw_locked + c->logged : rsq_walindex_live_counter(&c->walindex);
     *foreign = raw != c->raw_before + c->logged;
     c->raw_before = raw;
     return rsq_seq_extend(c->config->seq, raw);
 }
 
+static void end_account(rsq_conn *c)
+{
+    c->logged = 0;
+    c->locked = false;
+    rsq_names_clear(&c->capture.transaction);
+}
+
 void rsq_conn_note_commit(rsq_conn *c)
 {
-    bool wrote = c->wal ? c->logged > 0 : !rsq_names_empty(&c->capture.transaction);
+    rsq_names *changed = &c->capture.transaction;
+    bool wrote = c->wal ? c->logged > 0 : !rsq_names_empty(changed);
     bool foreign;
 
     if (wrote) {
+        /* What wrote without a row event is not known. */
+        if (rsq_names_empty(changed))
+            changed->all = true;
         c->committed.commit_seq = number_commit(c, &foreign);
-        rsq_names_merge(&c->committed.tables, &c->capture.transaction);
+        rsq_names_merge(&c->committed.tables, changed);
         if (foreign)
             c->committed.tables.all = true;
     }
-    c->logged = 0;
-    rsq_names_clear(&c->capture.transaction);
+    end_account(c);
+}
+
+void rsq_conn_note_failure(rsq_conn *c, int64_t total_before)
+{
+    if (sqlite3_total_changes64(c->db) == total_before)
+        rsq_capture_drop(c);
+    else if (c->wal && c->logged == 0)
+        c->logged = 1; /* OR FAIL: rows were committed, but the log hook is only called after a success */
+    rsq_conn_note_commit(c);
 }
 
 bool rsq_conn_take_changes(rsq_conn *c, rsq_changes *out)
@@ -119,20 +151,49 @@ void rsq_conn_checkpoint_passive(rsq_conn *c)
     }
 }
 
+/*
+ * Temporary objects are for the transaction that makes them: one that stayed
+ * would hide a table of the same name from the writer, and from no reader.
+ */
+static int drop_temporary(rsq_conn *c)
+{
+    sqlite3_stmt *s = NULL;
+    int rc = SQLITE_OK;
+
+    if (!c->has_temp || c->role == RSQ_CONN_ONLY)
+        return SQLITE_OK;
+    while (rc == SQLITE_OK) {
+        char *sql = NULL;
+
+        rc = sqlite3_prepare_v2(c->db,
+                                "SELECT type, name FROM temp.sqlite_schema WHERE name NOT LIKE 'sqlite_%' "
+                                "AND type IN ('table', 'view', 'trigger') LIMIT 1",
+                                -1, &s, NULL);
+        if (rc == SQLITE_OK && sqlite3_step(s) == SQLITE_ROW)
+            sql =
+                sqlite3_mprintf("DROP %s temp.\"%w\"", sqlite3_column_text(s, 0), sqlite3_column_text(s, 1));
+        sqlite3_finalize(s);
+        if (!sql)
+            break;
+        rc = rsq_conn_run(c, sql);
+        sqlite3_free(sql);
+    }
+    c->has_temp = false;
+    return rc;
+}
+
 rsq_code rsq_conn_begin(rsq_conn *c, rsq_error *err)
 {
     int rc;
 
     rsq_capture_assert(c);
     rsq_capture_drop(c);
-    c->logged = 0;
+    end_account(c);
     rc = rsq_conn_control(c, RSQ_CONTROL_BEGIN_IMMEDIATE);
     if (rc != SQLITE_OK)
         return rsq_sql_error(c, rc, "begin", err);
     c->guard.may_temp = true;
-    /* With the write lock held nobody else commits: the number is exact for all reads inside. */
-    if (c->walindex.mapped)
-        (void)rsq_seq_extend(c->config->seq, rsq_walindex_live_counter(&c->walindex));
+    rsq_conn_note_lock(c);
     c->snapshot_seq = atomic_load_explicit(&c->config->seq->newest, memory_order_relaxed);
     return RSQ_OK;
 }
@@ -143,14 +204,29 @@ void rsq_conn_rollback(rsq_conn *c)
     /* SQLite may have rolled back by itself; then there is nothing to do, and nothing that could fail. */
     if (!sqlite3_get_autocommit(c->db) && rsq_conn_control(c, RSQ_CONTROL_ROLLBACK) != SQLITE_OK)
         c->broken = true;
+    c->has_temp = false; /* they went with it */
     rsq_capture_drop(c);
-    c->logged = 0;
+    end_account(c);
+}
+
+static rsq_code refuse_commit(rsq_conn *c, rsq_error *err)
+{
+    rsq_conn_rollback(c);
+    return rsq_error_set(err, RSQ_EIO,
+                         "commit: an error before it left the connection in doubt; rolled back");
 }
 
 rsq_code rsq_conn_commit(rsq_conn *c, rsq_error *err)
 {
-    int rc = rsq_conn_control(c, RSQ_CONTROL_COMMIT);
+    int rc;
 
+    if (c->broken)
+        return refuse_commit(c, err);
+    rc = drop_temporary(c);
+    if (rc == SQLITE_OK)
+        rc = rsq_conn_control(c, RSQ_CONTROL_COMMIT);
+    /* COMMIT itself may have changed rows: FTS5 writes what it holds back only now. */
+    rsq_capture_statement_end(c, 0);
     if (rc != SQLITE_OK) {
         rsq_code code = rsq_sql_error(c, rc, "commit", err);
 
@@ -177,18 +253,25 @@ rsq_code rsq_conn_savepoint(rsq_conn *c, unsigned depth, rsq_error *err)
     return rc == SQLITE_OK ? RSQ_OK : rsq_sql_error(c, rc, "savepoint", err);
 }
 
-rsq_code rsq_conn_release(rsq_conn *c, unsigned depth, rsq_error *err)
-{
-    int rc = run_numbered(c, "RELEASE", depth);
-
-    return rc == SQLITE_OK ? RSQ_OK : rsq_sql_error(c, rc, "release", err);
-}
-
 void rsq_conn_rollback_to(rsq_conn *c, unsigned depth)
 {
     /* What the undone statements changed stays noted: a query may wake once too often, never too seldom. */
     if (sqlite3_get_autocommit(c->db))
         return;
-    if (run_numbered(c, "ROLLBACK TO", depth) != SQLITE_OK || run_numbered(c, "RELEASE", depth) != SQLITE_OK)
-        c->broken = true;
+    if (run_numbered(c, "ROLLBACK TO", depth) == SQLITE_OK && run_numbered(c, "RELEASE", depth) == SQLITE_OK)
+        return;
+    /* What cannot be undone alone is undone with all of it: better nothing than half. */
+    rsq_conn_rollback(c);
+}
+
+rsq_code rsq_conn_release(rsq_conn *c, unsigned depth, rsq_error *err)
+{
+    int rc = run_numbered(c, "RELEASE", depth);
+    rsq_code code;
+
+    if (rc == SQLITE_OK)
+        return RSQ_OK;
+    code = rsq_sql_error(c, rc, "release", err);
+    rsq_conn_rollback_to(c, depth);
+    return code;
 }

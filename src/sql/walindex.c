@@ -1,8 +1,10 @@
 #include "sql/walindex.h"
 
+#include <assert.h>
 #include <stdatomic.h>
+#include <string.h>
 
-#define COUNTER 2 /* iChange: the third word of the header */
+#define COUNTER_OFFSET 8 /* of the 32-bit iChange in the header: the first half of its second word */
 #define REGION_BYTES 32768
 
 /*
@@ -75,21 +77,37 @@ RACY void rsq_walindex_copy(rsq_walindex *w)
     atomic_thread_fence(memory_order_seq_cst);
 }
 
+void rsq_walindex_set_copy(rsq_walindex *w, size_t entry, const void *header, size_t size)
+{
+    char *copy = (char *)w->entries[entry].copy;
+
+    assert(2 * size == sizeof w->entries[entry].copy);
+    memcpy(copy, header, size);
+    memcpy(copy + size, header, size);
+}
+
 RACY bool rsq_walindex_unchanged(const rsq_walindex *w)
 {
     uint64_t differ = 0;
 
     for (size_t i = 0; i < w->count; i++) {
-        const volatile uint64_t *live = (const volatile uint64_t *)(const volatile void *)w->entries[i].live;
-        const uint64_t *copy = (const uint64_t *)(const void *)w->entries[i].copy;
+        const rsq_walindex_entry *e = &w->entries[i];
 
-        /* Eight bytes a look: this is on the path of every point read. */
-        for (size_t word = 0; word < RSQ_WALINDEX_WORDS / 2; word++)
-            differ |= live[word] ^ copy[word];
+        for (size_t word = 0; word < RSQ_WALINDEX_WORDS; word++)
+            differ |= e->live[word] ^ e->copy[word];
     }
     /* Pairs with the committing process's barrier: pages read from here on are no older than the header. */
     atomic_thread_fence(memory_order_acquire);
     return differ == 0;
+}
+
+/* The counter in the word that holds it, in this machine's order of bytes. */
+static uint32_t counter_in(uint64_t word)
+{
+    uint32_t counter;
+
+    memcpy(&counter, &word, sizeof counter);
+    return counter;
 }
 
 RACY uint32_t rsq_walindex_live_counter(const rsq_walindex *w)
@@ -97,7 +115,7 @@ RACY uint32_t rsq_walindex_live_counter(const rsq_walindex *w)
     uint32_t sum = 0;
 
     for (size_t i = 0; i < w->count; i++)
-        sum += w->entries[i].live[COUNTER];
+        sum += counter_in(w->entries[i].live[COUNTER_OFFSET / 8]);
     return sum;
 }
 
@@ -106,6 +124,6 @@ uint32_t rsq_walindex_copied_counter(const rsq_walindex *w)
     uint32_t sum = 0;
 
     for (size_t i = 0; i < w->count; i++)
-        sum += w->entries[i].copy[COUNTER];
+        sum += counter_in(w->entries[i].copy[COUNTER_OFFSET / 8]);
     return sum;
 }

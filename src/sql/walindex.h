@@ -17,13 +17,13 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define RSQ_WALINDEX_WORDS 24 /* both copies of the header: 96 bytes */
+#define RSQ_WALINDEX_WORDS 12 /* of eight bytes: both copies of the header, 96 bytes */
 #define RSQ_WALINDEX_MAX 11   /* main and SQLite's most attached databases */
 
 typedef struct rsq_walindex_entry {
-    const volatile uint32_t *live; /* borrowed from SQLite while the connection is open; NULL: not mapped */
-    _Alignas(8) uint32_t copy[RSQ_WALINDEX_WORDS]; /* as of the open snapshot */
-    sqlite3_stmt *toucher; /* owned; a statement that opens the read transaction of this schema */
+    const volatile uint64_t *live; /* borrowed from SQLite while the connection is open; NULL: not mapped */
+    uint64_t copy[RSQ_WALINDEX_WORDS]; /* as of the open snapshot */
+    sqlite3_stmt *toucher;             /* owned; a statement that opens the read transaction of this schema */
 } rsq_walindex_entry;
 
 typedef struct rsq_walindex {
@@ -40,6 +40,9 @@ void rsq_walindex_fini(rsq_walindex *w);
 
 /* Copy the live headers. Only when mapped. */
 void rsq_walindex_copy(rsq_walindex *w);
+
+/* Make `header`, one of the two equal halves, the copy of an entry. */
+void rsq_walindex_set_copy(rsq_walindex *w, size_t entry, const void *header, size_t size);
 
 /* Do the live headers equal the copies? Only when mapped. */
 bool rsq_walindex_unchanged(const rsq_walindex *w);

@@ -3,8 +3,6 @@
 
 #include <limits.h>
 
-#include "base/alloc.h"
-
 static rsq_code step_once(rsq_conn *c, rsq_stmt *s, const rsq_request *rq, bool want_rows, rsq_result **out,
                           rsq_error *err)
 {
@@ -28,7 +26,8 @@ static rsq_code step_once(rsq_conn *c, rsq_stmt *s, const rsq_request *rq, bool 
         rsq_result_unref(r);
         return code;
     }
-    *out = r;
+    if (out)
+        *out = r;
     return RSQ_OK;
 }
 
@@ -47,32 +46,99 @@ static void note_rowid(rsq_conn *c, const rsq_stmt *s)
         c->last_insert_rowid = sqlite3_last_insert_rowid(c->db);
 }
 
-/* `r` (NULL: none yet) with the figures of a write. */
-static rsq_result *write_result(rsq_conn *c, rsq_result *r, int64_t changes)
+/* `r` with the figures of a write. */
+static void fill_result(rsq_conn *c, rsq_result *r, int64_t changes)
 {
-    if (!r)
-        r = rsq_result_new(0);
-    if (!r)
-        return NULL;
     r->changes = changes;
     r->last_insert_rowid = c->last_insert_rowid;
     r->changed_tables = c->capture.statement;
+    /* The next event starts a new set, whatever table it is of. */
     c->capture.statement = (rsq_names){0};
+    rsq_capture_statement_begin(c);
     r->commit_seq = sqlite3_get_autocommit(c->db) ? c->committed.commit_seq : 0;
-    return r;
 }
 
-static rsq_code no_memory_for_result(rsq_error *err)
+/*
+ * What must be undone as a whole, though SQLite would keep it: a transaction,
+ * or inside one a savepoint of a depth that no nested transaction reaches.
+ */
+#define UNIT_DEPTH UINT_MAX
+
+static rsq_code unit_begin(rsq_conn *c, bool alone, rsq_error *err)
 {
-    return rsq_error_set(err, RSQ_ENOMEM, "the write is done, but there is no memory for its result");
+    return alone ? rsq_conn_begin(c, err) : rsq_conn_savepoint(c, UNIT_DEPTH, err);
+}
+
+static void unit_undo(rsq_conn *c, bool alone)
+{
+    if (alone)
+        rsq_conn_rollback(c);
+    else
+        rsq_conn_rollback_to(c, UNIT_DEPTH);
+}
+
+/* On failure it is undone. */
+static rsq_code unit_keep(rsq_conn *c, bool alone, rsq_error *err)
+{
+    return alone ? rsq_conn_commit(c, err) : rsq_conn_release(c, UNIT_DEPTH, err);
+}
+
+/*
+ * RETURNING: all rows are changed before the first one is given, and a reset in
+ * between commits them. So it is a unit: when the rows cannot be handed over,
+ * for want of memory or over the caller's limit, they are not changed. What
+ * SQLite itself decided after a failure (OR FAIL keeps rows) stands.
+ */
+static rsq_code execute_returning(rsq_conn *c, rsq_stmt *s, const rsq_request *rq, bool alone,
+                                  rsq_result **out, rsq_error *err)
+{
+    rsq_error ignored;
+    rsq_code code = unit_begin(c, alone, err);
+
+    if (code != RSQ_OK)
+        return code;
+    rsq_capture_statement_begin(c);
+    code = step_once(c, s, rq, true, out, err);
+    rsq_capture_statement_end(c, s->kind);
+    note_rowid(c, s);
+    if (code == RSQ_ETOOBIG || code == RSQ_ENOMEM || sqlite3_get_autocommit(c->db))
+        unit_undo(c, alone);
+    else if (code != RSQ_OK)
+        (void)unit_keep(c, alone, &ignored);
+    else
+        code = unit_keep(c, alone, err);
+    if (code != RSQ_OK) {
+        rsq_result_unref(*out);
+        *out = NULL;
+    }
+    return code;
+}
+
+static rsq_code execute_plain(rsq_conn *c, rsq_stmt *s, const rsq_request *rq, bool alone, rsq_result **out,
+                              rsq_error *err)
+{
+    int64_t total = sqlite3_total_changes64(c->db);
+    rsq_code code;
+
+    if (alone)
+        rsq_capture_assert(c);
+    rsq_capture_statement_begin(c);
+    code = step_once(c, s, rq, out != NULL, out, err);
+    rsq_capture_statement_end(c, s->kind);
+    note_rowid(c, s);
+    if (alone && code == RSQ_OK)
+        rsq_conn_note_commit(c);
+    else if (alone)
+        rsq_conn_note_failure(c, total);
+    else if (sqlite3_get_autocommit(c->db))
+        rsq_conn_rollback(c); /* SQLite rolled the transaction back */
+    return code;
 }
 
 rsq_code rsq_conn_execute(rsq_conn *c, const rsq_request *rq, rsq_result **out, rsq_error *err)
 {
     bool alone = sqlite3_get_autocommit(c->db) != 0;
-    int64_t total = sqlite3_total_changes64(c->db);
-    rsq_result *r = NULL;
-    int64_t changes = 0;
+    rsq_result *rows = NULL, *r = NULL;
     rsq_stmt *s;
     rsq_code code;
 
@@ -81,33 +147,26 @@ rsq_code rsq_conn_execute(rsq_conn *c, const rsq_request *rq, rsq_result **out, 
         code = rsq_stmt_bind_request(c, s, rq, err);
     if (code != RSQ_OK)
         return code;
-
-    if (alone)
-        rsq_capture_assert(c);
-    rsq_capture_statement_begin(c);
-    code = step_once(c, s, rq, out != NULL, &r, err);
-    rsq_capture_statement_end(c, s->kind);
-    note_rowid(c, s);
-    /* Also after a failure: OR FAIL keeps the rows before the one that failed. Without a log only this tells.
-     */
-    if (code != RSQ_OK && alone && !c->wal && sqlite3_total_changes64(c->db) == total)
-        rsq_capture_drop(c);
-    if (alone)
-        rsq_conn_note_commit(c);
-    else if (sqlite3_get_autocommit(c->db))
-        rsq_capture_drop(c); /* SQLite rolled the transaction back */
-    if (code != RSQ_OK)
-        return code;
-
-    if (is_dml(s))
-        changes = sqlite3_changes64(c->db);
-    if (!out)
+    /* Before anything is changed: afterwards it would be too late to fail. */
+    if (out && !(r = rsq_result_new(0)))
+        return rsq_error_set(err, RSQ_ENOMEM, "out of memory");
+    if (s->kind & RSQ_STMT_TEMP)
+        c->has_temp = true;
+    if (out && is_dml(s) && sqlite3_column_count(s->h) > 0)
+        code = execute_returning(c, s, rq, alone, &rows, err);
+    else
+        code = execute_plain(c, s, rq, alone, out ? &rows : NULL, err);
+    if (code == RSQ_OK && out) {
+        if (rows) {
+            rsq_result_unref(r);
+            r = rows;
+        }
+        fill_result(c, r, is_dml(s) ? sqlite3_changes64(c->db) : 0);
+        *out = r;
         return RSQ_OK;
-    r = write_result(c, r, changes);
-    if (!r)
-        return no_memory_for_result(err);
-    *out = r;
-    return RSQ_OK;
+    }
+    rsq_result_unref(r);
+    return code;
 }
 
 static rsq_code run_rows(rsq_conn *c, rsq_stmt *s, const rsq_request *rq, size_t rows, int64_t *changes,
@@ -130,33 +189,30 @@ static rsq_code run_rows(rsq_conn *c, rsq_stmt *s, const rsq_request *rq, size_t
     return RSQ_OK;
 }
 
-/* A batch inside a transaction is a savepoint of this depth, which no nested transaction reaches. */
-#define BATCH_DEPTH UINT_MAX
-
-static rsq_code batch_begin(rsq_conn *c, bool alone, rsq_error *err)
+static rsq_code run_batch(rsq_conn *c, rsq_stmt *s, const rsq_request *rq, size_t rows, int64_t *changes,
+                          rsq_error *err)
 {
-    return alone ? rsq_conn_begin(c, err) : rsq_conn_savepoint(c, BATCH_DEPTH, err);
-}
+    bool alone = sqlite3_get_autocommit(c->db) != 0;
+    rsq_code code = unit_begin(c, alone, err);
 
-static void batch_undo(rsq_conn *c, bool alone)
-{
-    if (alone)
-        rsq_conn_rollback(c);
-    else
-        rsq_conn_rollback_to(c, BATCH_DEPTH);
-}
-
-static rsq_code batch_keep(rsq_conn *c, bool alone, rsq_error *err)
-{
-    return alone ? rsq_conn_commit(c, err) : rsq_conn_release(c, BATCH_DEPTH, err);
+    if (code != RSQ_OK)
+        return code;
+    rsq_capture_statement_begin(c);
+    code = run_rows(c, s, rq, rows, changes, err);
+    rsq_capture_statement_end(c, s->kind);
+    note_rowid(c, s);
+    if (code != RSQ_OK) {
+        unit_undo(c, alone);
+        return code;
+    }
+    return unit_keep(c, alone, err);
 }
 
 rsq_code rsq_conn_execute_batch(rsq_conn *c, const rsq_request *rq, size_t rows, rsq_result **out,
                                 rsq_error *err)
 {
-    bool alone = sqlite3_get_autocommit(c->db) != 0;
+    rsq_result *r = NULL;
     int64_t changes = 0;
-    rsq_result *r;
     rsq_stmt *s;
     rsq_code code;
 
@@ -167,28 +223,16 @@ rsq_code rsq_conn_execute_batch(rsq_conn *c, const rsq_request *rq, size_t rows,
         return rsq_error_set(err, RSQ_EINVAL, "a batch takes an INSERT, UPDATE or DELETE");
     if (rq->nparams != (size_t)s->nparams)
         return rsq_stmt_bind(c, s, rq->params, rq->nparams, err);
-
+    if (out && !(r = rsq_result_new(0)))
+        return rsq_error_set(err, RSQ_ENOMEM, "out of memory");
     rsq_capture_statement_begin(c);
-    if (rows > 0) {
-        code = batch_begin(c, alone, err);
-        if (code != RSQ_OK)
-            return code;
-        code = run_rows(c, s, rq, rows, &changes, err);
-        rsq_capture_statement_end(c, s->kind);
-        note_rowid(c, s);
-        if (code != RSQ_OK) {
-            batch_undo(c, alone);
-            return code;
-        }
-        code = batch_keep(c, alone, err);
-        if (code != RSQ_OK)
-            return code;
+    if (rows > 0)
+        code = run_batch(c, s, rq, rows, &changes, err);
+    if (code != RSQ_OK || !out) {
+        rsq_result_unref(r);
+        return code;
     }
-    if (!out)
-        return RSQ_OK;
-    r = write_result(c, NULL, changes);
-    if (!r)
-        return no_memory_for_result(err);
+    fill_result(c, r, changes);
     if (rows == 0)
         r->commit_seq = 0;
     *out = r;
