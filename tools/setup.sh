@@ -13,6 +13,8 @@ set -eu
 cd "$(dirname "$0")/.."
 
 packages="gcc g++ libc6-dev meson ninja-build pkg-config python3 libcmocka-dev libyajl-dev libcsv-dev clang-format"
+# The event loops that there are adapters for: their examples and tests.
+packages="$packages libuv1-dev libglib2.0-dev libevent-dev libsystemd-dev"
 stamp=node_modules/.resqlite-lock
 
 if [ "${1:-}" = ci ]; then
@@ -81,6 +83,10 @@ list_missing_tools() {
     npm_is_done || npm_is_here || echo "node and npm (18 or newer)"
     pkg-config --exists cmocka 2>/dev/null || echo "cmocka, with its pkg-config file"
     pkg-config --exists yajl 2>/dev/null || echo "yajl 2, with its pkg-config file"
+    pkg-config --exists 'libuv' 2>/dev/null || echo "libuv, with its pkg-config file"
+    pkg-config --exists 'glib-2.0 >= 2.58' 2>/dev/null || echo "GLib 2.58 or newer, with its pkg-config file"
+    pkg-config --exists 'libevent_core >= 2.0' 2>/dev/null || echo "libevent 2, with its pkg-config files"
+    pkg-config --exists 'libsystemd >= 247' 2>/dev/null || echo "libsystemd 247 or newer, with its pkg-config file"
     # shellcheck disable=SC2046 # a list of words
     echo '#include <csv.h>' | "$cc" $(pkg-config --cflags libcsv 2>/dev/null) -E - >/dev/null 2>&1 ||
         echo "libcsv 3, with its header csv.h"

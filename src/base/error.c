@@ -12,21 +12,35 @@ static void make_one_line(char *text)
     }
 }
 
-/* A message that was cut may end inside a character: drop its first bytes. */
-static void drop_half_character(char *text, size_t len)
+/* Bytes of the UTF-8 character that begins at `text`, by its first byte; 0: none can begin so. */
+static size_t character_size(const char *text)
 {
-    size_t back = 0;
+    unsigned char first = (unsigned char)*text;
+    size_t size = first < 0x80 ? 1 : first >= 0xf0 ? 4 : first >= 0xe0 ? 3 : first >= 0xc0 ? 2 : 0;
 
-    while (back < 4 && back < len && ((unsigned char)text[len - 1 - back] & 0xc0) == 0x80)
-        back++;
-    if (back < len && (unsigned char)text[len - 1 - back] >= 0xc0)
-        text[len - 1 - back] = '\0';
+    for (size_t i = 1; i < size; i++) {
+        if (((unsigned char)text[i] & 0xc0) != 0x80)
+            return 0;
+    }
+    return size;
+}
+
+/* What a message quotes may have been cut inside a character, or be no UTF-8 at all: such bytes become '?'.
+ */
+static void make_text(char *text)
+{
+    while (*text) {
+        size_t size = character_size(text);
+
+        if (size == 0)
+            *text = '?';
+        text += size ? size : 1;
+    }
 }
 
 rsq_code rsq_error_set(rsq_error *err, rsq_code code, const char *format, ...)
 {
     va_list args;
-    int wanted;
 
     if (!err)
         return code;
@@ -36,10 +50,9 @@ rsq_code rsq_error_set(rsq_error *err, rsq_code code, const char *format, ...)
     err->sql_offset = -1;
     err->row = -1;
     va_start(args, format);
-    wanted = vsnprintf(err->message, sizeof err->message, format, args);
+    (void)vsnprintf(err->message, sizeof err->message, format, args);
     va_end(args);
-    if (wanted >= (int)sizeof err->message)
-        drop_half_character(err->message, sizeof err->message - 1);
     make_one_line(err->message);
+    make_text(err->message);
     return code;
 }

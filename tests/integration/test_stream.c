@@ -9,6 +9,7 @@
 #include "fixture.h"
 
 #include <poll.h>
+#include <sched.h>
 #include <stdatomic.h>
 
 #define ITEMS                                                                                           \
@@ -668,6 +669,66 @@ static void commit_during_a_run(void **state)
         await_run(f);
         WANT(f, RSQ_OK, rsq_execute(f->db, "UPDATE items SET value = ?", &v, 1, NULL, NULL, &f->err));
         snprintf(expected, sizeof expected, "%d", i);
+        EXPECT_REACHES(p, expected);
+        probe_close(p);
+    }
+}
+
+static rsq_code redefine_view(rsq_tx *tx, void *ctx)
+{
+    rsq_code rc = rsq_tx_execute(tx, "DROP VIEW v", NULL, 0, NULL, NULL, NULL);
+
+    return rc == RSQ_OK ? rsq_tx_execute(tx, ctx, NULL, 0, NULL, NULL, NULL) : rc;
+}
+
+/* After a change of the schema the same SQL may read another table; the query follows that one. */
+static void view_reads_another_table(void **state)
+{
+    fixture *f = *state;
+    static char view[] = "CREATE VIEW v AS SELECT count(*) FROM other";
+    probe *p;
+
+    start(f);
+    EXEC(f, "CREATE TABLE other(x)");
+    EXEC(f, "CREATE VIEW v AS SELECT count(*) FROM items");
+    EXEC(f, "INSERT INTO other VALUES (1), (2), (3)");
+    p = WATCH(f, "SELECT * FROM v");
+    EXPECT_EVENT(p, "0");
+    WANT(f, RSQ_OK, rsq_transaction(f->db, redefine_view, view, NULL, &f->err));
+    EXPECT_EVENT(p, "3");
+    EXEC(f, "INSERT INTO other VALUES (4)");
+    EXPECT_EVENT(p, "4");
+    EXEC(f, "INSERT INTO items(name) VALUES ('x')");
+    EXPECT_QUIET(p);
+}
+
+/* A change of the schema that comes while the query runs: what the query reads was found out in the old
+ * schema and must be found out anew, or writes to the table that it reads now would wake nobody. */
+static void schema_change_during_a_run(void **state)
+{
+    fixture *f = *state;
+    rsq_open_options opts = {.size = sizeof opts, .readers = 1};
+    static char views[2][48] = {"CREATE VIEW v AS SELECT n FROM a", "CREATE VIEW v AS SELECT n FROM b"};
+    static const char *const writes[] = {"UPDATE a SET n = n + 1", "UPDATE b SET n = n + 1"};
+    int n[2] = {100, 200};
+
+    fixture_open(f, &opts);
+    EXEC(f, "CREATE TABLE a(n)");
+    EXEC(f, "CREATE TABLE b(n)");
+    EXEC(f, "INSERT INTO a VALUES (100)");
+    EXEC(f, "INSERT INTO b VALUES (200)");
+    EXEC(f, views[1]);
+    for (int i = 0; i < 6; i++) {
+        char expected[16];
+        probe *p = WATCH(f, "WITH RECURSIVE slowly(x) AS (VALUES(1) UNION ALL SELECT x+1 FROM slowly "
+                            "WHERE x < 50000) SELECT n FROM v WHERE (SELECT count(*) FROM slowly) > 0");
+
+        await_run(f);
+        WANT(f, RSQ_OK, rsq_transaction(f->db, redefine_view, views[i % 2], NULL, &f->err));
+        snprintf(expected, sizeof expected, "%d", n[i % 2]);
+        EXPECT_REACHES(p, expected);
+        EXEC(f, writes[i % 2]);
+        snprintf(expected, sizeof expected, "%d", ++n[i % 2]);
         EXPECT_REACHES(p, expected);
         probe_close(p);
     }
@@ -1343,6 +1404,13 @@ static bool readable(rsq_queue *q, int timeout_ms)
     return poll(&fd, 1, timeout_ms) == 1 && (fd.revents & POLLIN);
 }
 
+/* Return when so many results were handed to the stream's queue. */
+static void await_emitted(probe *p, uint64_t n)
+{
+    while (probe_stats(p).emitted < n)
+        sched_yield();
+}
+
 /* The queue's descriptor is readable exactly while it is not empty: an event loop needs nothing else. */
 static void queue_descriptor_is_a_level(void **state)
 {
@@ -1359,6 +1427,8 @@ static void queue_descriptor_is_a_level(void **state)
     WANT_CODE(RSQ_ETIMEOUT, rsq_queue_wait(q, 0));
     for (size_t i = 0; i < LENGTH(p); i++)
         p[i] = WATCH(f, "SELECT count(*) FROM items");
+    for (size_t i = 0; i < LENGTH(p); i++)
+        await_emitted(p[i], 1);
     for (size_t left = LENGTH(p); left > 0; left--) {
         assert_true(readable(q, (int)FIXTURE_DEADLINE_MS));
         assert_true(readable(q, 0)); /* looking does not make it empty */
@@ -1469,8 +1539,9 @@ static void waiter_is_woken(void **state)
     }
 }
 
-/* Freeing a queue closes the live queries that deliver to it, without an end event; the database goes on. */
-static void freed_queue_closes_its_streams(void **state)
+/* Live queries whose queue is freed deliver nothing more, not even an end, and stay the caller's to close,
+ * also after the database; the others go on. */
+static void freed_queue_silences_its_streams(void **state)
 {
     fixture *f = *state;
     rsq_queue *q = NULL;
@@ -1488,9 +1559,14 @@ static void freed_queue_closes_its_streams(void **state)
     }
     EXEC(f, "INSERT INTO items(name) VALUES ('x')");
     rsq_queue_free(q);
+    rsq_stream_close(p[0]->stream);
     EXPECT_EVENT(other, "1");
     EXEC(f, "INSERT INTO items(name) VALUES ('y')");
     EXPECT_EVENT(other, "2");
+    rsq_stream_close(p[1]->stream);
+    fixture_close(f);
+    EXPECT_END(other);
+    rsq_stream_close(p[2]->stream);
     for (size_t i = 0; i < LENGTH(p); i++)
         assert_int_equal(p[i]->ends, 0);
     rsq_queue_free(NULL);
@@ -1514,6 +1590,7 @@ static void freed_queue_lets_its_descriptor_go(void **state)
         EXPECT_EVENT(p, "0");
         rsq_queue_free(q);
         assert_int_equal(fixture_descriptors(), before);
+        rsq_stream_close(p->stream);
     }
 }
 
@@ -1572,6 +1649,20 @@ static void bad_arguments(void **state)
     EXPECT_EVENT(p, "1");
 }
 
+/* Closing drops the event that waits: only the end comes. */
+static void close_drops_the_waiting_event(void **state)
+{
+    fixture *f = *state;
+    probe *p;
+
+    fixture_open(f, NULL);
+    p = WATCH(f, "SELECT 1");
+    WANT_CODE(RSQ_OK, rsq_queue_wait(f->queue, FIXTURE_DEADLINE_MS));
+    rsq_stream_close(p->stream);
+    EXPECT_END(p);
+    assert_int_equal(p->count, 1);
+}
+
 /* A callback that closes another stream of the same queue, whose event may be waiting. */
 static void close_the_other(probe *p, const probe_event *ev, void *ctx)
 {
@@ -1582,8 +1673,8 @@ static void close_the_other(probe *p, const probe_event *ev, void *ctx)
         rsq_stream_close(other->stream);
 }
 
-/* Closing drops the events that wait: after the close only the end comes, whoever closed. */
-static void close_drops_waiting_events(void **state)
+/* The same when another stream's callback closes, in the middle of a dispatch. */
+static void close_from_another_callback(void **state)
 {
     fixture *f = *state;
 
@@ -1714,6 +1805,8 @@ int main(void)
         CASE(opened_during_a_batch),
         CASE(written_right_after_opening),
         CASE(commit_during_a_run),
+        CASE(view_reads_another_table),
+        CASE(schema_change_during_a_run),
         CASE(uncommitted_is_never_shown),
         CASE(long_values),
         CASE(change_in_the_middle),
@@ -1739,11 +1832,12 @@ int main(void)
         CASE(queue_descriptor_is_a_level),
         CASE(calls_inside_a_callback),
         CASE(waiter_is_woken),
-        CASE(freed_queue_closes_its_streams),
+        CASE(freed_queue_silences_its_streams),
         CASE(freed_queue_lets_its_descriptor_go),
         CASE(default_queue),
         CASE(bad_arguments),
-        CASE(close_drops_waiting_events),
+        CASE(close_drops_the_waiting_event),
+        CASE(close_from_another_callback),
         CASE(open_and_close_from_many_threads),
     };
 

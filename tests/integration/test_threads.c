@@ -308,6 +308,71 @@ static void bank_in_memory(void **state)
     run_bank(f, &b, 2, 2);
 }
 
+/* -------------------------------------------------------------------- the numbers -- */
+
+/* A counter that each commit raises by one, so that it and the number of a commit differ by the same all the
+ * time. */
+typedef struct counted {
+    rsq_db *db;
+    uint64_t offset;
+    verdict verdict;
+    atomic_bool done;
+} counted;
+
+static void count_or_check(size_t index, void *ctx)
+{
+    counted *c = ctx;
+    rsq_error err;
+
+    for (int i = 0; index == 0 && i < 10 * ROUNDS; i++) {
+        rsq_code rc = rsq_execute(c->db, "UPDATE counter SET n = n + 1", NULL, 0, NULL, NULL, &err);
+        BLAME(&c->verdict, rc == RSQ_OK, &err);
+    }
+    if (index == 0)
+        atomic_store(&c->done, true);
+    while (!atomic_load(&c->done)) {
+        rsq_result *r = NULL;
+        rsq_code rc = rsq_select(c->db, "SELECT n FROM counter", NULL, 0, NULL, &r, &err);
+
+        BLAME(&c->verdict, rc == RSQ_OK, &err);
+        if (rc == RSQ_OK)
+            BLAME(&c->verdict, rsq_result_commit_seq(r) == (uint64_t)rsq_result_int64(r, 0, 0) + c->offset,
+                  NULL);
+        rsq_result_unref(r);
+    }
+}
+
+/* The number of a read is that of its own snapshot exactly, not of one nearby: also while commits come as
+ * fast as they can; with kept snapshots and without; and the same for the events of a live query. */
+static void numbers_are_exact(void **state)
+{
+    fixture *f = *state;
+
+    for (uint32_t flags = 0; flags <= RSQ_OPEN_NO_KEPT_SNAPSHOTS; flags += RSQ_OPEN_NO_KEPT_SNAPSHOTS) {
+        rsq_open_options opts = {.size = sizeof opts, .flags = flags};
+        rsq_result *w = NULL;
+        counted c;
+        probe *p;
+
+        c.db = fixture_open(f, &opts);
+        EXEC(f, "CREATE TABLE IF NOT EXISTS counter(n INTEGER)");
+        EXEC(f, "DELETE FROM counter");
+        WANT(f, RSQ_OK, rsq_execute(f->db, "INSERT INTO counter VALUES (0)", NULL, 0, NULL, &w, &f->err));
+        c.offset = rsq_result_commit_seq(w);
+        rsq_result_unref(w);
+        p = WATCH(f, "SELECT n FROM counter");
+        atomic_init(&c.done, false);
+        verdict_init(&c.verdict);
+        crew_run(3, count_or_check, &c);
+        VERDICT(&c.verdict);
+        EXPECT_REACHES(p, FIXTURE_UNDER_TSAN ? "400" : "2000");
+        for (size_t i = 0; i < p->count; i++)
+            assert_int_equal(p->events[i].commit_seq,
+                             (uint64_t)rsq_result_int64(p->events[i].result, 0, 0) + c.offset);
+        fixture_close(f);
+    }
+}
+
 /* --------------------------------------------------------------------- the schema -- */
 
 typedef struct churn {
@@ -485,14 +550,9 @@ static void close_under_load(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        CASE(bank_in_a_file),
-        CASE(bank_with_one_reader),
-        CASE(bank_without_kept_snapshots),
-        CASE(bank_in_memory),
-        CASE(schema_changes_under_readers),
-        CASE(deadlines_lose_no_reader),
-        CASE(open_and_close_in_parallel),
-        CASE(close_under_load),
+        CASE(bank_in_a_file),           CASE(bank_with_one_reader),       CASE(bank_without_kept_snapshots),
+        CASE(bank_in_memory),           CASE(numbers_are_exact),          CASE(schema_changes_under_readers),
+        CASE(deadlines_lose_no_reader), CASE(open_and_close_in_parallel), CASE(close_under_load),
     };
 
     return cmocka_run_group_tests_name("threads", tests, NULL, NULL);

@@ -70,6 +70,8 @@ static void schema_change_says_no_rows(void **state)
     expect_write(f, ITEMS, 0, 0);
     EXEC(f, "INSERT INTO items(name) VALUES ('a'), ('b')");
     expect_write(f, "CREATE INDEX by_name ON items(name)", 0, 2);
+    expect_write(f, "CREATE TABLE copy AS SELECT * FROM items WHERE id = 1", 0, 2);
+    expect_write(f, "DROP TABLE copy", 0, 2);
 }
 
 /* W05: the same without parameters and with several rows. */

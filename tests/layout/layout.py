@@ -142,7 +142,8 @@ def systems_are_told_apart_in_plat():
 def system_headers_stay_in_plat():
     problems = []
     for path, text in sources("include", "src"):
-        if not str(path).startswith("src/plat/"):
+        # An adapter is for the loop of one system, and includes its header.
+        if not str(path).startswith(("src/plat/", "include/resqlite/")):
             problems += [f"{path}:{line}: <{name}>" for line, _, name in includes(text) if SYSTEM_HEADER.match(name)]
     tap.expect_none(problems)
 
