@@ -287,7 +287,7 @@ static rsq_code enter(rsq_cursor *cur, bool *finished, rsq_error *err)
 
 static rsq_code take_chunk(rsq_cursor *cur, rsq_shape shape, rsq_result **out, bool *more, rsq_error *err)
 {
-    int64_t left_ms = (cur->deadline_ns - rsq_now_ns()) / 1000000;
+    int64_t left_ms = (cur->deadline_ns - rsq_now_ns() + 999999) / 1000000; /* not before its time */
     bool limited = cur->deadline_ns != RSQ_NO_DEADLINE;
     rsq_conn *conn = cur->lease.conn;
     rsq_code code;

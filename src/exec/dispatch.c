@@ -44,7 +44,8 @@ rsq_code rsq_core_select_stoppable(rsq_conn *conn, const rsq_request *requests, 
 
 static uint32_t ms_left(int64_t deadline_ns)
 {
-    int64_t ms = (deadline_ns - rsq_now_ns()) / 1000000;
+    /* Rounded up: a limit is not over before its time. */
+    int64_t ms = (deadline_ns - rsq_now_ns() + 999999) / 1000000;
 
     return ms > 0 ? (uint32_t)ms : 1;
 }
