@@ -1156,7 +1156,8 @@ static void timeout_names_the_holder(void **state)
         WANT_CODE(RSQ_OK, s.code);
         if (rc != RSQ_OK)
             WANT(f, RSQ_ETIMEOUT, rc);
-        /* A reader that came at the last moment leaves the read itself too little time: nobody is named then. */
+        /* A reader that came at the last moment leaves the read itself too little time: nobody is named then.
+         */
         named = rc != RSQ_OK && strstr(f->err.message, "held by");
     }
     assert_non_null(strstr(f->err.message, "WITH RECURSIVE slowly"));
