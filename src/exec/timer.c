@@ -55,7 +55,7 @@ static void call_first_locked(rsq_timer *t)
     again = entry->due(entry);
     rsq_mutex_lock(&t->mu);
     /* Meanwhile it may have been added anew; whoever removes it waits for `calling` and unlinks then. */
-    if (again != RSQ_NO_DEADLINE && !entry->linked) {
+    if (again != RSQ_NO_DEADLINE && !entry->linked && !entry->removing) {
         entry->at_ns = again;
         link_locked(t, entry);
     }
@@ -111,10 +111,12 @@ void rsq_timer_add(rsq_timer *t, rsq_timer_entry *entry, int64_t at_ns)
 void rsq_timer_remove(rsq_timer *t, rsq_timer_entry *entry)
 {
     rsq_mutex_lock(&t->mu);
+    entry->removing = true;
     while (t->calling == entry && t->self != rsq_thread_self())
         (void)rsq_cond_wait_until(&t->called, &t->mu, RSQ_NO_DEADLINE);
     if (entry->linked)
         unlink_locked(t, entry);
+    entry->removing = false;
     rsq_mutex_unlock(&t->mu);
 }
 

@@ -20,6 +20,7 @@ typedef struct rsq_timer_entry {
     /* Any thread, under the timer's mutex. */
     int64_t at_ns;
     bool linked;
+    bool removing; /* somebody waits for its function to end, after which it is not called again */
     struct rsq_timer_entry *prev, *next;
 } rsq_timer_entry;
 

@@ -166,6 +166,8 @@ rsq_code rsq_tx_run_select(rsq_tx *tx, const rsq_request *rq, rsq_shape shape, u
 
     if (code == RSQ_OK)
         code = rsq_core_select_on(tx->core, conn_of(tx), rq, 1, shape, timeout_ms, out, &why);
+    if (code != RSQ_OK)
+        why.row = -1; /* there is but one */
     return note(tx, code, &why, err);
 }
 

@@ -36,25 +36,6 @@ static rsq_code not_in_time_locked(const rsq_writer *w, rsq_error *err)
     return rsq_error_set(err, RSQ_ETIMEOUT, "the writer was not free in time; held by %s", holder);
 }
 
-rsq_code rsq_writer_acquire(rsq_writer *w, const char *sql, size_t sql_len, uint32_t timeout_ms,
-                            rsq_error *err)
-{
-    rsq_code code = RSQ_OK;
-    bool mine = false;
-
-    rsq_mutex_lock(&w->mu);
-    if (!w->stopping && !w->held)
-        mine = w->held = true;
-    else if (!w->stopping)
-        mine = rsq_line_wait_locked(&w->waiting, &w->mu, timeout_ms) != NULL;
-    if (mine)
-        rsq_holder_set(&w->holder, sql, sql_len);
-    else
-        code = not_in_time_locked(w, err);
-    rsq_mutex_unlock(&w->mu);
-    return code;
-}
-
 /* Longest time a commit waits for readers to come back, so that a log that has grown long can begin anew. */
 #define PAUSE_MS 10
 
@@ -98,12 +79,34 @@ static void replace_broken(rsq_writer *w)
     rsq_conn *fresh;
 
     if (!w->readers || rsq_conn_open(w->config, RSQ_CONN_WRITER, &fresh, NULL) != RSQ_OK)
-        return; /* the next turn tries again */
+        return; /* it is tried again at the next turn's begin and end */
     rsq_conn_close(w->conn);
     w->conn = fresh;
     /* Whether the failed commit happened is not known. */
     unknown.commit_seq = atomic_load_explicit(&w->config->seq->newest, memory_order_relaxed);
     w->sink.fn(w->sink.ctx, &unknown);
+}
+
+rsq_code rsq_writer_acquire(rsq_writer *w, const char *sql, size_t sql_len, uint32_t timeout_ms,
+                            rsq_error *err)
+{
+    rsq_code code = RSQ_OK;
+    bool mine = false;
+
+    rsq_mutex_lock(&w->mu);
+    if (!w->stopping && !w->held)
+        mine = w->held = true;
+    else if (!w->stopping)
+        mine = rsq_line_wait_locked(&w->waiting, &w->mu, timeout_ms) != NULL;
+    if (mine)
+        rsq_holder_set(&w->holder, sql, sql_len);
+    else
+        code = not_in_time_locked(w, err);
+    rsq_mutex_unlock(&w->mu);
+    /* Replacing it at the end of the last turn may have failed for the same reason that broke it. */
+    if (code == RSQ_OK && rsq_conn_broken(w->conn))
+        replace_broken(w);
+    return code;
 }
 
 void rsq_writer_release(rsq_writer *w)

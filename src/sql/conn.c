@@ -165,39 +165,69 @@ static rsq_code cannot_attach(const rsq_attach *a, rsq_code code, const char *wh
     return rsq_error_set(err, code, "attach \"%s\": %s", a->name, why);
 }
 
+static bool is_same_inode(const struct stat *a, const struct stat *b)
+{
+    return a->st_dev == b->st_dev && a->st_ino == b->st_ino;
+}
+
+/* The folder a path names a file in; false: there is none, or no memory for its name. */
+static bool stat_folder(const char *path, struct stat *st)
+{
+    const char *slash = strrchr(path, '/');
+    char *folder = slash ? rsq_copy_text(path, (size_t)(slash - path) + 1) : rsq_copy_text(".", 1);
+    bool found = folder && stat(folder, st) == 0;
+
+    rsq_free(folder);
+    return found;
+}
+
 /* A file that is not there yet can be made if its folder is there. */
 static rsq_code probe_missing(const rsq_conn_config *config, const rsq_attach *a, rsq_error *err)
 {
-    const char *slash = strrchr(a->path, '/');
-    struct stat st;
-    char *folder;
-    bool there;
+    struct stat folder;
 
     if (config->flags & (RSQ_OPEN_NO_CREATE | RSQ_OPEN_READONLY))
         return cannot_attach(a, RSQ_ECANTOPEN, "the file does not exist", err);
-    if (!slash)
-        return RSQ_OK;
-    folder = rsq_copy_text(a->path, (size_t)(slash - a->path) + 1);
-    if (!folder)
-        return rsq_error_set(err, RSQ_ENOMEM, "out of memory");
-    there = stat(folder, &st) == 0 && S_ISDIR(st.st_mode);
-    rsq_free(folder);
-    return there ? RSQ_OK : cannot_attach(a, RSQ_ECANTOPEN, "its folder does not exist", err);
+    if (!stat_folder(a->path, &folder) || !S_ISDIR(folder.st_mode))
+        return cannot_attach(a, RSQ_ECANTOPEN, "its folder does not exist", err);
+    return RSQ_OK;
+}
+
+static const char *name_in_folder(const char *path)
+{
+    const char *slash = strrchr(path, '/');
+
+    return slash ? slash + 1 : path;
+}
+
+/* Do two paths name one file, by whatever spelling, link or folder; also one that is not there yet? */
+static bool is_same_file(const char *a, const char *b)
+{
+    struct stat at, bt;
+    bool a_there = stat(a, &at) == 0;
+    bool b_there = stat(b, &bt) == 0;
+
+    if (a_there != b_there)
+        return false;
+    if (a_there)
+        return is_same_inode(&at, &bt);
+    return strcmp(name_in_folder(a), name_in_folder(b)) == 0 && stat_folder(a, &at) && stat_folder(b, &bt) &&
+           is_same_inode(&at, &bt);
 }
 
 rsq_code rsq_conn_probe(const rsq_conn_config *config, const rsq_attach *a, rsq_error *err)
 {
     rsq_conn probe = {.config = config, .role = RSQ_CONN_READER};
-    struct stat st, main_file;
     rsq_code code = RSQ_OK;
+    struct stat st;
     int rc;
 
+    if (is_same_file(a->path, config->path))
+        return cannot_attach(a, RSQ_EINVAL, "it is the database itself", err);
     if (stat(a->path, &st) != 0)
         return probe_missing(config, a, err);
     if (S_ISDIR(st.st_mode))
         return cannot_attach(a, RSQ_ECANTOPEN, "it is a directory", err);
-    if (stat(config->path, &main_file) == 0 && main_file.st_dev == st.st_dev && main_file.st_ino == st.st_ino)
-        return cannot_attach(a, RSQ_EINVAL, "it is the database itself", err);
     rc = sqlite3_open_v2(a->path, &probe.db, SQLITE_OPEN_READONLY | SQLITE_OPEN_NOMUTEX, NULL);
     if (rc == SQLITE_OK)
         rc = sqlite3_busy_timeout(probe.db, (int)config->busy_timeout_ms);

@@ -90,7 +90,8 @@ struct rsq_conn {
     uint32_t raw_before;            /* change counter when the last commit of ours was done */
     bool locked; /* the transaction that runs has the write lock, and `raw_locked` is of then */
     uint32_t raw_locked;
-    bool has_temp;         /* the transaction that runs made temporary objects */
+    bool has_temp;         /* the transaction that runs may have made temporary objects */
+    bool stale;            /* the schema changed: cached statements that read no table would not notice */
     rsq_changes committed; /* waits for rsq_conn_take_changes() */
 };
 
@@ -99,6 +100,9 @@ rsq_code rsq_sql_error(rsq_conn *c, int rc, const char *what, rsq_error *err);
 
 /* control.c: run a kept control statement; returns SQLite's code, the statement is reset. */
 int rsq_conn_control(rsq_conn *c, rsq_control which);
+
+/* transaction.c: drop the temporary objects that the writer has, if it may have some. SQLite's code. */
+int rsq_conn_drop_temporary(rsq_conn *c);
 
 /* control.c: compile all of them. */
 int rsq_conn_prepare_controls(rsq_conn *c);

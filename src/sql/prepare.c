@@ -107,8 +107,14 @@ no_memory:
 rsq_code rsq_conn_prepare(rsq_conn *c, const rsq_request *rq, rsq_stmt **out, rsq_error *err)
 {
     uint64_t hash = rsq_stmt_hash(rq->sql, rq->sql_len);
-    rsq_stmt *s = rsq_stmt_cache_find(&c->statements, hash, rq->sql, rq->sql_len);
     rsq_code code;
+    rsq_stmt *s;
+
+    if (c->stale) {
+        rsq_stmt_cache_fini(&c->statements);
+        c->stale = false;
+    }
+    s = rsq_stmt_cache_find(&c->statements, hash, rq->sql, rq->sql_len);
 
     if (!s) {
         code = compile_new(c, rq, hash, &s, err);

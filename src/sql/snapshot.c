@@ -79,11 +79,13 @@ static int touch(rsq_conn *c, rsq_walindex_entry *e, const char *schema)
             return rc;
     }
     rc = sqlite3_step(e->toucher);
-    if (rc == SQLITE_DONE) {
-        sqlite3_reset(e->toucher);
-        return SQLITE_OK;
-    }
-    return sqlite3_reset(e->toucher);
+    if (rc != SQLITE_DONE)
+        return sqlite3_reset(e->toucher);
+    sqlite3_reset(e->toucher);
+    /* It was compiled anew: the schema is another one. */
+    if (sqlite3_stmt_status(e->toucher, SQLITE_STMTSTATUS_REPREPARE, 1) > 0)
+        c->stale = true;
+    return SQLITE_OK;
 }
 
 /*

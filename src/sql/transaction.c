@@ -155,30 +155,34 @@ void rsq_conn_checkpoint_passive(rsq_conn *c)
  * Temporary objects are for the transaction that makes them: one that stayed
  * would hide a table of the same name from the writer, and from no reader.
  */
-static int drop_temporary(rsq_conn *c)
+int rsq_conn_drop_temporary(rsq_conn *c)
 {
-    sqlite3_stmt *s = NULL;
+    /* The last one first: what refers to another table was made after it. */
+    static const char next_one[] =
+        "SELECT format('DROP %s temp.\"%w\"', type, name) FROM temp.sqlite_schema "
+        "WHERE type IN ('table', 'view', 'trigger') AND substr(name, 1, 7) <> 'sqlite_' ORDER BY rowid DESC";
     int rc = SQLITE_OK;
 
     if (!c->has_temp || c->role == RSQ_CONN_ONLY)
         return SQLITE_OK;
     while (rc == SQLITE_OK) {
-        char *sql = NULL;
+        sqlite3_stmt *s = NULL;
+        char *drop = NULL;
+        bool found = false;
 
-        rc = sqlite3_prepare_v2(c->db,
-                                "SELECT type, name FROM temp.sqlite_schema WHERE name NOT LIKE 'sqlite_%' "
-                                "AND type IN ('table', 'view', 'trigger') LIMIT 1",
-                                -1, &s, NULL);
-        if (rc == SQLITE_OK && sqlite3_step(s) == SQLITE_ROW)
-            sql =
-                sqlite3_mprintf("DROP %s temp.\"%w\"", sqlite3_column_text(s, 0), sqlite3_column_text(s, 1));
-        sqlite3_finalize(s);
-        if (!sql)
+        rc = sqlite3_prepare_v2(c->db, next_one, -1, &s, NULL);
+        if (rc == SQLITE_OK && sqlite3_step(s) == SQLITE_ROW) {
+            found = true;
+            drop = sqlite3_mprintf("%s", sqlite3_column_text(s, 0));
+        }
+        rc = sqlite3_finalize(s);
+        if (rc != SQLITE_OK || !found)
             break;
-        rc = rsq_conn_run(c, sql);
-        sqlite3_free(sql);
+        rc = drop ? rsq_conn_run(c, drop) : SQLITE_NOMEM;
+        sqlite3_free(drop);
     }
-    c->has_temp = false;
+    /* What is still there is tried again, and meanwhile makes the transaction fail. */
+    c->has_temp = rc != SQLITE_OK;
     return rc;
 }
 
@@ -186,6 +190,9 @@ rsq_code rsq_conn_begin(rsq_conn *c, rsq_error *err)
 {
     int rc;
 
+    /* The only connection of a database cannot be replaced; what was in doubt has been rolled back. */
+    if (c->role == RSQ_CONN_ONLY)
+        c->broken = false;
     rsq_capture_assert(c);
     rsq_capture_drop(c);
     end_account(c);
@@ -222,7 +229,7 @@ rsq_code rsq_conn_commit(rsq_conn *c, rsq_error *err)
 
     if (c->broken)
         return refuse_commit(c, err);
-    rc = drop_temporary(c);
+    rc = rsq_conn_drop_temporary(c);
     if (rc == SQLITE_OK)
         rc = rsq_conn_control(c, RSQ_CONTROL_COMMIT);
     /* COMMIT itself may have changed rows: FTS5 writes what it holds back only now. */

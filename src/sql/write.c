@@ -126,6 +126,8 @@ static rsq_code execute_plain(rsq_conn *c, rsq_stmt *s, const rsq_request *rq, b
     code = step_once(c, s, rq, out != NULL, out, err);
     rsq_capture_statement_end(c, s->kind);
     note_rowid(c, s);
+    if (alone && code == RSQ_OK && rsq_conn_drop_temporary(c) != SQLITE_OK)
+        c->broken = true;
     if (alone && code == RSQ_OK)
         rsq_conn_note_commit(c);
     else if (alone)
@@ -150,8 +152,9 @@ rsq_code rsq_conn_execute(rsq_conn *c, const rsq_request *rq, rsq_result **out, 
     /* Before anything is changed: afterwards it would be too late to fail. */
     if (out && !(r = rsq_result_new(0)))
         return rsq_error_set(err, RSQ_ENOMEM, "out of memory");
-    if (s->kind & RSQ_STMT_TEMP)
-        c->has_temp = true;
+    if (s->kind & RSQ_STMT_SCHEMA)
+        c->stale = c->has_temp =
+            true; /* the guard cannot see all: CREATE TRIGGER temp.t looks like one of main */
     if (out && is_dml(s) && sqlite3_column_count(s->h) > 0)
         code = execute_returning(c, s, rq, alone, &rows, err);
     else

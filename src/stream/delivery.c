@@ -40,21 +40,6 @@ void rsq_stream_emit_result_locked(rsq_stream *s, rsq_result *r)
         rsq_stream_drop_locked(s);
 }
 
-void rsq_stream_emit_error_locked(rsq_stream *s, const rsq_error *why, bool ended)
-{
-    rsq_error *copy = rsq_alloc(sizeof *copy);
-
-    assert(s->state != RSQ_STREAM_CLOSED);
-    if (!copy)
-        return;
-    *copy = *why;
-    rsq_stream_drop_locked(s);
-    s->pending_error = copy;
-    s->pending_ended = ended;
-    if (!post_locked(s))
-        rsq_stream_drop_locked(s);
-}
-
 static void unregister_locked(rsq_stream *s)
 {
     if (s->prev)
@@ -84,6 +69,28 @@ void rsq_stream_end_locked(rsq_stream *s)
     s->pending_end = true;
     if (!post_locked(s))
         lose_end_locked(s);
+}
+
+void rsq_stream_emit_error_locked(rsq_stream *s, const rsq_error *why, bool ended)
+{
+    rsq_error *copy = rsq_alloc(sizeof *copy);
+
+    assert(s->state != RSQ_STREAM_CLOSED);
+    if (!copy) {
+        if (ended)
+            rsq_stream_end_locked(s);
+        return;
+    }
+    *copy = *why;
+    rsq_stream_drop_locked(s);
+    s->pending_error = copy;
+    s->pending_ended = ended;
+    /* An error that ends the stream goes with the end, as one: posted by itself, it could be taken in
+     * between. */
+    if (ended)
+        rsq_stream_end_locked(s);
+    else if (!post_locked(s))
+        rsq_stream_drop_locked(s);
 }
 
 static void call_back(rsq_stream *s, rsq_event_kind kind, rsq_result *result, const rsq_error *error,

@@ -75,8 +75,6 @@ static void hand_over_locked(rsq_stream *s, outcome *o)
         return;
     }
     rsq_stream_emit_error_locked(s, &o->error, is_hopeless(s, o));
-    if (is_hopeless(s, o))
-        rsq_stream_end_locked(s);
 }
 
 static void finish_run_locked(rsq_stream *s, bool found_reads, bool repeated, outcome *o)

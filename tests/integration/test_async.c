@@ -563,7 +563,7 @@ static void all_readers_are_used(void **state)
     rsq_op *ops[4];
 
     start(f, LENGTH(ops));
-    for (int round = 0; round < 100; round++) {
+    for (int round = 0; round < 25; round++) {
         for (size_t i = 0; i < LENGTH(ops); i++)
             ops[i] = endless_start(f);
         await_held(f, LENGTH(ops));

@@ -3,7 +3,7 @@
  * reader is back at once, and the same reader serves the next query.
  *
  * Nearly all tests have one reader, so that "the next query" can only run where the stopped one ran. How long
- * a stop takes is printed, and asserted with a generous limit that is there to find a stop that was lost.
+ * a stop takes is printed, and asserted with generous limits that are there to find a stop that was lost.
  * Some steps of SQLite's machine are long and look at nothing meanwhile (one call of hex() on 25 MB,
  * sorting): there the reader is back at the end of the step, and the limit is another one.
  */
@@ -83,9 +83,32 @@ static const struct {
     {.name = "a long scalar function", .sql = FIVE_TIMES(FIVE_TIMES(LONG_HEX)), .long_steps = true},
 };
 
-static double limit_ms(bool long_steps)
+/* How long some stops took. */
+typedef struct stops {
+    double ms[64];
+    size_t count;
+} stops;
+
+static void add_stop(stops *s, double ms)
 {
-    return (long_steps ? BACK_AFTER_LONG_STEP_MS : BACK_MS) * SLOWNESS;
+    size_t at = s->count++;
+
+    assert_true(s->count <= LENGTH(s->ms));
+    for (; at > 0 && s->ms[at - 1] > ms; at--)
+        s->ms[at] = s->ms[at - 1];
+    s->ms[at] = ms;
+}
+
+/* Half of them must be within the limit. A single one may be late, as late as a busy machine lets a thread
+ * wait, but a stop that was lost is later than that. */
+static void check_stops(const stops *s, const char *what, const char *name, bool long_steps)
+{
+    double limit = (long_steps ? BACK_AFTER_LONG_STEP_MS : BACK_MS) * SLOWNESS;
+
+    print_message("# %s: %s: after %.2f ms, at worst %.2f ms\n", what, name, s->ms[s->count / 2],
+                  s->ms[s->count - 1]);
+    assert_true(s->ms[s->count / 2] < limit);
+    assert_true(s->ms[s->count - 1] < 20 * BACK_MS + limit);
 }
 
 static rsq_op *start_slow(fixture *f, size_t query, uint32_t timeout_ms)
@@ -244,28 +267,23 @@ static void while_it_runs(void **state)
 
     start_big(f);
     for (size_t q = 0; q < LENGTH(slow_queries); q++) {
-        double worst = 0, sum = 0;
-        size_t rounds = slow_queries[q].long_steps ? 4 : 20;
+        stops taken = {.count = 0};
+        size_t rounds = slow_queries[q].long_steps ? 4 : 10;
         uint32_t late_ms = slow_queries[q].late_ms ? slow_queries[q].late_ms : 3;
 
         for (size_t i = 0; i < rounds; i++) {
             rsq_op *op = start_slow(f, q, 0);
             uint64_t asked;
-            double ms;
 
             await_held(f, 1);
             WANT_CODE(RSQ_ETIMEOUT, rsq_op_wait(op, (uint32_t)(fixture_random(&seed) % (late_ms + 1))));
             asked = now_ns();
             rsq_op_cancel(op);
-            ms = next_answer_ms(f, asked);
+            add_stop(&taken, next_answer_ms(f, asked));
             EXPECT_OP(op, RSQ_ECANCELLED);
             op_freed(op);
-            sum += ms;
-            worst = ms > worst ? ms : worst;
         }
-        print_message("# cancelled: %s: next answer after %.2f ms, at worst %.2f ms\n", slow_queries[q].name,
-                      sum / (double)rounds, worst);
-        assert_true(worst < limit_ms(slow_queries[q].long_steps));
+        check_stops(&taken, "cancelled, next answer", slow_queries[q].name, slow_queries[q].long_steps);
     }
 }
 
@@ -276,7 +294,7 @@ static void deadline_while_it_runs(void **state)
 
     start_big(f);
     for (size_t q = 0; q < LENGTH(slow_queries); q++) {
-        double worst = 0;
+        stops taken = {.count = 0};
         size_t rounds = slow_queries[q].long_steps ? 2 : 5;
 
         for (size_t i = 0; i < rounds; i++) {
@@ -289,11 +307,10 @@ static void deadline_while_it_runs(void **state)
             ms = ms_since(began) - limit;
             assert_true(ms >= 0);
             op_freed(op);
-            worst = ms > worst ? ms : worst;
+            add_stop(&taken, ms);
             (void)next_answer_ms(f, began);
         }
-        print_message("# deadline: %s: completed at worst %.2f ms after it\n", slow_queries[q].name, worst);
-        assert_true(worst < limit_ms(slow_queries[q].long_steps));
+        check_stops(&taken, "deadline, completed", slow_queries[q].name, slow_queries[q].long_steps);
     }
 }
 
@@ -332,7 +349,7 @@ static void deadline_in_the_queue(void **state)
 {
     fixture *f = *state;
     rsq_op *running[2], *waiting[10];
-    double worst = 0;
+    stops taken = {.count = 0};
 
     start(f, 2);
     for (size_t i = 0; i < LENGTH(running); i++)
@@ -347,12 +364,11 @@ static void deadline_in_the_queue(void **state)
         EXPECT_OP(waiting[i], RSQ_ETIMEOUT);
         late = ms_since(began) - opts.timeout_ms;
         assert_true(late >= 0);
-        worst = late > worst ? late : worst;
+        add_stop(&taken, late);
         assert_null(rsq_op_take_result(waiting[i]));
         op_freed(waiting[i]);
     }
-    print_message("# deadline in the queue: at worst %.2f ms after it\n", worst);
-    assert_true(worst < BACK_MS * SLOWNESS);
+    check_stops(&taken, "deadline", "in the queue", false);
     for (size_t i = 0; i < LENGTH(running); i++) {
         WANT_CODE(RSQ_EPENDING, rsq_op_status(running[i]));
         endless_stop(running[i]);
@@ -381,7 +397,7 @@ static void many_deadlines(void **state)
         EXPECT_OP(waiting[i], RSQ_ETIMEOUT);
         op_freed(waiting[i]);
     }
-    assert_true(ms_since(began) < 60 + BACK_MS * SLOWNESS);
+    assert_true(ms_since(began) < 60 + 20 * BACK_MS * SLOWNESS);
     WANT_CODE(RSQ_EPENDING, rsq_op_status(running));
     endless_stop(running);
     EXPECT_ROWS(f, "SELECT count(*) FROM t", "3");
@@ -393,10 +409,10 @@ typedef struct blocking_read {
     atomic_bool ended;
 } blocking_read;
 
-static void read_for_half_a_second(void *ctx)
+static void read_for_a_while(void *ctx)
 {
     blocking_read *b = ctx;
-    rsq_call_options opts = {.size = sizeof opts, .timeout_ms = 500};
+    rsq_call_options opts = {.size = sizeof opts, .timeout_ms = 800};
     rsq_result *r = NULL;
     rsq_error err;
 
@@ -416,7 +432,7 @@ static void while_its_worker_waits_for_a_reader(void **state)
     thread t;
 
     start(f, 1);
-    thread_start(&t, read_for_half_a_second, &b);
+    thread_start(&t, read_for_a_while, &b);
     await_held(f, 1);
     cancelled = op_submitted(f, "SELECT 1", NULL, 0, NULL);
     late = op_submitted(f, "SELECT 2", NULL, 0, &soon);
@@ -440,7 +456,7 @@ static void while_its_worker_waits_for_a_reader(void **state)
 static void blocking_reads(void **state)
 {
     fixture *f = *state;
-    double worst = 0;
+    stops taken = {.count = 0};
 
     start_big(f);
     for (size_t q = 0; q < LENGTH(slow_queries); q++) {
@@ -456,12 +472,13 @@ static void blocking_reads(void **state)
         late = ms_since(began) - opts.timeout_ms;
         assert_null(r);
         assert_true(late > -1.0); /* counted in whole milliseconds */
-        assert_true(late < limit_ms(slow_queries[q].long_steps));
-        if (!slow_queries[q].long_steps)
-            worst = late > worst ? late : worst;
+        if (slow_queries[q].long_steps)
+            assert_true(late < BACK_AFTER_LONG_STEP_MS * SLOWNESS);
+        else
+            add_stop(&taken, late);
         (void)next_answer_ms(f, began);
     }
-    print_message("# blocking reads: returned at worst %.2f ms after their limit\n", worst);
+    check_stops(&taken, "limit of blocking reads", "returned", false);
 }
 
 /* Of several queries the one that ran when the limit passed is named. */

@@ -460,6 +460,24 @@ static void removing_waits_for_the_call(void **state)
     rsq_timer_remove(&r->timer, &later.entry);
 }
 
+/* Removing an entry ends it, also if it is due again whenever its function returns: the removal does not have
+ * to be lucky. */
+static void removing_one_that_is_always_due(void **state)
+{
+    record *r = started(state);
+
+    for (int i = 0; i < 5; i++) {
+        noted n;
+
+        noted_init(&n, r);
+        n.repeats = 300000; /* an end, so that a removal that starves is a failure and no hang */
+        plan(&n, rsq_now_ns());
+        await_call_of(&n);
+        rsq_timer_remove(&r->timer, &n.entry);
+        assert_true(n.repeats > 0);
+    }
+}
+
 /* ------------------------------------------------------------- many threads -- */
 
 typedef struct adder {
@@ -470,7 +488,7 @@ typedef struct adder {
 } adder;
 
 /* Entries that come and go like those of calls with limits: most are removed in time, some are called, some
- * repeat until they are removed. Their memory is scribbled over at once. */
+ * repeat for a while or until they are removed. Their memory is scribbled over at once. */
 static void *add_and_remove(void *ctx)
 {
     adder *a = ctx;
@@ -482,7 +500,8 @@ static void *add_and_remove(void *ctx)
         if (!n)
             abort();
         noted_init(n, a->record);
-        n->repeats = dice % 4 == 0 ? SIZE_MAX : 0;
+        n->repeats = dice % 4 == 0 ? 100 : 0;
+        n->period = MS / 20;
         plan(n, rsq_now_ns() + (int64_t)(dice >> 8) % 4 * (MS / 20));
         if (dice % 16 == 1)
             plan(n, rsq_now_ns());
@@ -529,6 +548,7 @@ int main(void)
         CASE(repeats),
         CASE(added_while_called),
         CASE(removing_waits_for_the_call),
+        CASE(removing_one_that_is_always_due),
         CASE(many_threads),
     };
 
