@@ -181,7 +181,9 @@ static rsq_code none_in_time_locked(const rsq_readers *rs, rsq_error *err)
         return rsq_error_set(err, RSQ_ECLOSED, "the database is closed");
     for (unsigned i = 0; i < rs->count; i++)
         rsq_holder_describe(&rs->places[i].holder, holders, sizeof holders);
-    return rsq_error_set(err, RSQ_ETIMEOUT, "no reader was free in time; held by %s", holders);
+    /* Nobody is named when the last one came back just now. */
+    return rsq_error_set(err, RSQ_ETIMEOUT, "no reader was free in time%s%s", holders[0] ? "; held by " : "",
+                         holders);
 }
 
 static rsq_code open_place(rsq_readers *rs, rsq_reader *r, rsq_error *err)

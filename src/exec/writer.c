@@ -33,7 +33,8 @@ static rsq_code not_in_time_locked(const rsq_writer *w, rsq_error *err)
     if (w->stopping)
         return rsq_error_set(err, RSQ_ECLOSED, "the database is closed");
     rsq_holder_describe(&w->holder, holder, sizeof holder);
-    return rsq_error_set(err, RSQ_ETIMEOUT, "the writer was not free in time; held by %s", holder);
+    return rsq_error_set(err, RSQ_ETIMEOUT, "the writer was not free in time%s%s",
+                         holder[0] ? "; held by " : "", holder);
 }
 
 /* Longest time a commit waits for readers to come back, so that a log that has grown long can begin anew. */

@@ -623,14 +623,14 @@ typedef struct transcript {
 
 static void write_down(transcript *t, const char *what, const char *text)
 {
-    size_t need = strlen(what) + strlen(text) + 3;
+    size_t need = strlen(what) + strlen(text) + sizeof ": \n";
 
     if (t->len + need > t->size) {
         t->size = 2 * (t->len + need);
         t->bytes = realloc(t->bytes, t->size);
         assert_non_null(t->bytes);
     }
-    t->len += (size_t)snprintf(t->bytes + t->len, need + 1, "%s: %s\n", what, text);
+    t->len += (size_t)snprintf(t->bytes + t->len, need, "%s: %s\n", what, text);
 }
 
 /* The outcome of a call: its rows or its code, and its commit number less the first one. */

@@ -117,13 +117,13 @@ typedef struct run {
     rsq_code whole;
 } run;
 
+#define THREE_ROWS "INSERT INTO t VALUES (?1, 10 * ?1), (?1, 10 * ?1 + 1), (?1, 10 * ?1 + 2)"
+
 static const char *const part_sql[] = {
     [PART_ROW] = "INSERT INTO t VALUES (?1, 10 * ?1)",
-    [PART_ROWS] = "INSERT INTO t VALUES (?1, 10 * ?1), (?1, 10 * ?1 + 1), (?1, 10 * ?1 + 2)",
-    [PART_RETURNING] =
-        "INSERT INTO t VALUES (?1, 10 * ?1), (?1, 10 * ?1 + 1), (?1, 10 * ?1 + 2) RETURNING v, 'v' || v AS w",
-    [PART_TOO_BIG] = "INSERT INTO t VALUES (?1, 10 * ?1), (?1, 10 * ?1 + 1), (?1, 10 * ?1 + 2) RETURNING v, "
-                     "zeroblob(400)",
+    [PART_ROWS] = THREE_ROWS,
+    [PART_RETURNING] = THREE_ROWS " RETURNING v, 'v' || v AS w",
+    [PART_TOO_BIG] = THREE_ROWS " RETURNING v, zeroblob(400)",
     [PART_TWICE] = "INSERT INTO t VALUES (?1, 10 * ?1), (?1, 10 * ?1 + 1), (?1, 10 * ?1)",
     [PART_BATCH] = "INSERT INTO t VALUES (?, ?)",
     [PART_BATCH_TWICE] = "INSERT INTO t VALUES (?, ?)",
