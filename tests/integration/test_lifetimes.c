@@ -1110,8 +1110,9 @@ static rsq_code fail_deep_inside(rsq_tx *tx, void *ctx)
 }
 
 /*
- * The detail of a failing call was kept in the transaction that it was made in, and was lost with it: the
- * outer function's caller was told only that the function returned RSQ_ESQL.
+ * The detail of a failing call was kept in the transaction that it was made in. When that one was nested by
+ * rsq_transaction(), the detail was lost with it: the outer function's caller was told only that the function
+ * returned RSQ_ESQL.
  */
 static void detail_comes_through(void **state)
 {
