@@ -827,7 +827,9 @@ typedef struct rsq_stream_options {
  * each commit that changed it. A commit that touches none of the tables the query reads
  * does not wake it; an answer with the same bytes as before is not delivered.
  * A slow consumer gets the newest answer, not every one. A commit of another
- * process is noticed with this database's own next commit.
+ * process is noticed with this database's own next commit. Streams of equal SQL
+ * and equal parameters (type and bytes) share one query, which is run once for
+ * all of them; one that comes later is handed the last answer if it is current.
  *
  * Nothing of SQLite happens in this call: a mistake in the SQL is an event.
  *

@@ -22,10 +22,10 @@ rsq_code rsq_stream_open(rsq_db *db, const char *sql, const rsq_value *params, s
         code = rsq_db_pin(db, err);
     if (code != RSQ_OK)
         return code;
-    spec = (rsq_stream_spec){.sql = sql,
-                             .sql_len = o.sql_len ? o.sql_len : strlen(sql),
-                             .params = params,
-                             .nparams = nparams,
+    spec = (rsq_stream_spec){.key = {.sql = sql,
+                                     .sql_len = o.sql_len ? o.sql_len : strlen(sql),
+                                     .params = params,
+                                     .nparams = nparams},
                              .queue = o.queue ? o.queue : db->queue,
                              .event = o.event,
                              .ctx = o.ctx};

@@ -3,28 +3,11 @@
 #include <string.h>
 
 #include "base/alloc.h"
+#include "base/hash.h"
 
-/*
- * Eight bytes a step, multiplied and folded; the seed is not secret, since SQL
- * text is the program's own. Only spreads the buckets: equality is memcmp.
- */
 uint64_t rsq_stmt_hash(const char *sql, size_t len)
 {
-    const uint64_t k = 0x9e3779b97f4a7c15u;
-    uint64_t h = len * k;
-    uint64_t word;
-
-    while (len >= 8) {
-        memcpy(&word, sql, 8);
-        h = (h ^ word) * k;
-        h ^= h >> 32;
-        sql += 8;
-        len -= 8;
-    }
-    word = 0;
-    memcpy(&word, sql, len);
-    h = (h ^ word) * k;
-    return h ^ (h >> 29);
+    return rsq_hash_bytes(0, sql, len);
 }
 
 static rsq_stmt **bucket_of(rsq_stmt_cache *cache, uint64_t hash)

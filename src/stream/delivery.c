@@ -1,13 +1,10 @@
 /*
- * Events: from a run, through the queue, to the callback.
- *
  * A stream keeps at most one outcome that waits (the newest) and one end, so a
  * consumer that is slow costs one result per stream, whatever is committed.
  */
-#include <assert.h>
+#include "stream/delivery.h"
 
-#include "base/alloc.h"
-#include "stream/streams.h"
+#include <assert.h>
 
 /* A place in the queue holds a reference. Returns false if the queue takes no more. */
 static bool post_locked(rsq_stream *s)
@@ -22,33 +19,14 @@ static bool post_locked(rsq_stream *s)
 
 void rsq_stream_drop_locked(rsq_stream *s)
 {
-    rsq_result_unref(s->pending);
-    rsq_free(s->pending_error);
-    s->pending = NULL;
-    s->pending_error = NULL;
+    rsq_outcome_clear(&s->pending);
 }
 
-void rsq_stream_emit_result_locked(rsq_stream *s, rsq_result *r)
+void rsq_stream_replace_locked(rsq_stream *s)
 {
-    assert(s->state != RSQ_STREAM_CLOSED);
-    if (s->pending)
+    if (s->pending.result)
         s->counters.replaced++;
     rsq_stream_drop_locked(s);
-    s->pending = r;
-    s->counters.emitted++;
-    if (!post_locked(s))
-        rsq_stream_drop_locked(s);
-}
-
-static void unregister_locked(rsq_stream *s)
-{
-    if (s->prev)
-        s->prev->next = s->next;
-    else
-        s->owner->first = s->next;
-    if (s->next)
-        s->next->prev = s->prev;
-    s->prev = s->next = NULL;
 }
 
 /* The handle's reference goes with the end event. Without a queue to carry it, it goes when the caller
@@ -61,30 +39,25 @@ static void lose_end_locked(rsq_stream *s)
         s->end_lost = true;
 }
 
-void rsq_stream_end_locked(rsq_stream *s)
+void rsq_stream_post_end_locked(rsq_stream *s)
 {
-    assert(s->state != RSQ_STREAM_CLOSED);
-    s->state = RSQ_STREAM_CLOSED;
-    unregister_locked(s);
+    assert(!s->live);
     s->pending_end = true;
     if (!post_locked(s))
         lose_end_locked(s);
 }
 
-void rsq_stream_emit_error_locked(rsq_stream *s, const rsq_error *why, bool ended)
+void rsq_stream_emit_locked(rsq_stream *s, const rsq_outcome *o)
 {
-    rsq_error *copy = rsq_alloc(sizeof *copy);
+    bool ended = o->failure && o->failure->hopeless && !s->told;
 
-    assert(s->state != RSQ_STREAM_CLOSED);
-    if (!copy) {
-        if (ended)
-            rsq_stream_end_locked(s);
-        return;
-    }
-    *copy = *why;
-    rsq_stream_drop_locked(s);
-    s->pending_error = copy;
+    assert(s->live);
+    rsq_stream_replace_locked(s);
+    s->pending = rsq_outcome_ref(o);
     s->pending_ended = ended;
+    s->told = true;
+    if (o->result)
+        s->counters.emitted++;
     /* An error that ends the stream goes with the end, as one: posted by itself, it could be taken in
      * between. */
     if (ended)
@@ -93,47 +66,79 @@ void rsq_stream_emit_error_locked(rsq_stream *s, const rsq_error *why, bool ende
         rsq_stream_drop_locked(s);
 }
 
-static void call_back(rsq_stream *s, rsq_event_kind kind, rsq_result *result, const rsq_error *error,
-                      bool ended)
+static void call_back(rsq_stream *s, rsq_event_kind kind, const rsq_outcome *o, bool ended)
 {
     rsq_stream_event ev = {.size = sizeof ev,
                            .kind = kind,
                            .ended = ended,
-                           .commit_seq = result ? rsq_result_commit_seq(result) : 0,
-                           .result = result,
-                           .error = error};
+                           .commit_seq = o->result ? rsq_result_commit_seq(o->result) : 0,
+                           .result = o->result,
+                           .error = o->failure ? &o->failure->error : NULL};
 
     s->event(s, &ev, s->ctx);
 }
 
+/* What a dispatch takes out of the stream. */
+typedef struct delivery {
+    rsq_outcome outcome; /* a reference; none: nothing to tell */
+    rsq_outcome before;  /* a reference that is given up */
+    bool ended;
+    bool end;
+} delivery;
+
+static delivery take_locked(rsq_stream *s, bool deliver)
+{
+    delivery d = {.ended = s->pending_ended, .end = s->pending_end};
+
+    if (deliver && !rsq_outcome_is_none(&s->pending)) {
+        d.outcome = s->pending;
+        d.before = s->handed;
+        s->handed = rsq_outcome_ref(&d.outcome);
+    } else {
+        d.before = s->pending;
+    }
+    s->pending = (rsq_outcome){0};
+    s->pending_end = false;
+    if (d.end && !deliver)
+        lose_end_locked(s);
+    return d;
+}
+
+/* It was emitted, and then seen to be what the consumer has. */
+static void count_repeated(rsq_stream *s, const delivery *d)
+{
+    rsq_mutex_lock(&s->owner->mu);
+    s->counters.suppressed++;
+    if (d->outcome.result)
+        s->counters.replaced++;
+    rsq_mutex_unlock(&s->owner->mu);
+}
+
 void rsq_stream_deliver(rsq_queue_node *node, bool deliver)
 {
+    static const rsq_outcome none;
     rsq_stream *s = (rsq_stream *)(void *)((char *)node - offsetof(rsq_stream, node));
-    rsq_result *result;
-    rsq_error *error;
-    bool ended, end;
+    bool repeated;
+    delivery d;
 
     rsq_mutex_lock(&s->owner->mu);
-    result = s->pending;
-    error = s->pending_error;
-    ended = s->pending_ended;
-    end = s->pending_end;
-    s->pending = NULL;
-    s->pending_error = NULL;
-    s->pending_end = false;
-    if (end && !deliver)
-        lose_end_locked(s);
+    d = take_locked(s, deliver);
+    repeated = s->compares;
+    s->compares = false;
     rsq_mutex_unlock(&s->owner->mu);
 
-    if (deliver && result)
-        call_back(s, RSQ_EVENT_RESULT, result, NULL, false);
-    if (deliver && error)
-        call_back(s, RSQ_EVENT_ERROR, NULL, error, ended);
-    if (deliver && end)
-        call_back(s, RSQ_EVENT_END, NULL, NULL, false);
-    rsq_result_unref(result);
-    rsq_free(error);
-    if (end && deliver)
+    repeated = repeated && rsq_outcome_equal(&d.before, &d.outcome);
+    if (repeated)
+        count_repeated(s, &d);
+    if (!repeated && d.outcome.result)
+        call_back(s, RSQ_EVENT_RESULT, &d.outcome, false);
+    if (!repeated && d.outcome.failure)
+        call_back(s, RSQ_EVENT_ERROR, &d.outcome, d.ended);
+    if (deliver && d.end)
+        call_back(s, RSQ_EVENT_END, &none, false);
+    rsq_outcome_clear(&d.outcome);
+    rsq_outcome_clear(&d.before);
+    if (d.end && deliver)
         rsq_stream_unref(s); /* the handle's */
     rsq_stream_unref(s);     /* the queue's */
 }

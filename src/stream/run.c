@@ -1,136 +1,143 @@
 /* One run of a live query, on a worker. */
 #include <assert.h>
 
-#include "base/alloc.h"
 #include "base/error.h"
-#include "result/result.h"
-#include "stream/streams.h"
+#include "stream/stream.h"
 
-static rsq_stream *stream_of(rsq_job *job)
+static rsq_live *live_of(rsq_job *job)
 {
-    return (rsq_stream *)(void *)((char *)job - offsetof(rsq_stream, job));
+    return (rsq_live *)(void *)((char *)job - offsetof(rsq_live, job));
 }
 
-/* What a run came to. */
-typedef struct outcome {
-    bool compiled; /* the SQL made sense to SQLite */
+/* A run, from its begin to its end. */
+typedef struct run {
+    rsq_core *core;  /* borrowed; outlives its workers, and this is one of them */
+    bool find_reads; /* what the query reads is not known */
+    bool compiled;   /* the SQL made sense to SQLite */
     rsq_code code;
-    rsq_result *result; /* owned; RSQ_OK */
-    rsq_error error;    /* else */
-    rsq_names reads;    /* owned; if they were asked for */
-} outcome;
+    rsq_names reads;     /* owned; if they were asked for */
+    rsq_outcome outcome; /* owned reference */
+} run;
+
+/* False: no stream is left. */
+static bool begin(rsq_live *live, run *r)
+{
+    rsq_streams *ss = live->owner;
+    bool open;
+
+    rsq_mutex_lock(&ss->mu);
+    open = live->state != RSQ_LIVE_CLOSED;
+    if (open) {
+        assert(live->state == RSQ_LIVE_QUEUED);
+        live->state = RSQ_LIVE_RUNNING;
+        live->marked = false;
+        live->unsure = false;
+        r->find_reads = !live->known;
+        r->core = ss->core;
+    }
+    rsq_mutex_unlock(&ss->mu);
+    return open;
+}
 
 /* What it reads is found out in the snapshot that it is read from, so that no schema change falls between. */
-static void run_sql(rsq_core *core, const rsq_stream *s, bool find_reads, outcome *o)
+static rsq_result *run_sql(const rsq_live *live, run *r, rsq_error *err)
 {
-    rsq_request rq = {.sql = s->sql, .sql_len = s->sql_len, .params = s->params, .nparams = s->nparams};
+    const rsq_live_key *key = &live->key;
+    rsq_request rq = {
+        .sql = key->sql, .sql_len = key->sql_len, .params = key->params, .nparams = key->nparams};
+    rsq_result *result = NULL;
     rsq_lease lease = {0};
 
-    o->code = rsq_core_lease(core, &rq, RSQ_NO_TIMEOUT, &lease, &o->error);
-    if (o->code != RSQ_OK)
-        return;
-    if (find_reads)
-        o->code = rsq_conn_reads(lease.conn, &rq, &o->reads, &o->error);
-    o->compiled = o->code == RSQ_OK;
-    if (o->compiled)
-        o->code = rsq_conn_select(lease.conn, &rq, RSQ_SHAPE_CELLS, &o->result, &o->error);
-    rsq_core_release(core, &lease);
-}
-
-/* Is the outcome what the consumer was told last? Looked at without a lock: only the run touches these. */
-static bool is_repeated(const rsq_stream *s, const outcome *o)
-{
-    if (o->code == RSQ_OK)
-        return s->last && rsq_result_equal(s->last, o->result);
-    return s->last_error && strcmp(s->last_error, o->error.message) == 0;
-}
-
-static void remember(rsq_stream *s, const outcome *o)
-{
-    rsq_result_unref(s->last);
-    rsq_free(s->last_error);
-    s->last = o->code == RSQ_OK ? rsq_result_ref(o->result) : NULL;
-    /* Without memory the same error is told twice. */
-    s->last_error = o->code == RSQ_OK ? NULL : rsq_copy_text(o->error.message, strlen(o->error.message));
+    r->code = rsq_core_lease(r->core, &rq, RSQ_NO_TIMEOUT, &lease, err);
+    if (r->code != RSQ_OK)
+        return NULL;
+    if (r->find_reads)
+        r->code = rsq_conn_reads(lease.conn, &rq, &r->reads, err);
+    r->compiled = r->code == RSQ_OK;
+    if (r->compiled)
+        r->code = rsq_conn_select(lease.conn, &rq, RSQ_SHAPE_CELLS, &result, err);
+    rsq_core_release(r->core, &lease);
+    return result;
 }
 
 /*
- * A first run that failed for a reason that waiting does not mend: SQL that
- * means nothing, the wrong parameters, a write. An error in some row is mended
- * by the next change of that row.
+ * An error that waiting does not mend: SQL that means nothing, the wrong
+ * parameters, a write. An error in some row is mended by the next change of that
+ * row. A stream that had an answer before stays all the same.
  */
-static bool is_hopeless(const rsq_stream *s, const outcome *o)
+static bool is_hopeless(const run *r)
 {
-    if (s->delivered_once)
-        return false;
-    return o->code == RSQ_EINVAL || o->code == RSQ_EREADONLY || o->code == RSQ_EREFUSED ||
-           (o->code == RSQ_ESQL && !o->compiled);
+    return r->code == RSQ_EINVAL || r->code == RSQ_EREADONLY || r->code == RSQ_EREFUSED ||
+           (r->code == RSQ_ESQL && !r->compiled);
 }
 
-static void hand_over_locked(rsq_stream *s, outcome *o)
+static void execute(const rsq_live *live, run *r)
 {
-    if (o->code == RSQ_OK) {
-        rsq_stream_emit_result_locked(s, o->result);
-        o->result = NULL;
-        return;
-    }
-    rsq_stream_emit_error_locked(s, &o->error, is_hopeless(s, o));
-}
+    rsq_error err = {0};
+    rsq_result *result = run_sql(live, r, &err);
 
-static void finish_run_locked(rsq_stream *s, bool found_reads, bool repeated, outcome *o)
-{
-    s->counters.runs++;
-    if (found_reads) {
-        rsq_names empty = {0};
-
-        rsq_names_fini(&s->reads);
-        s->reads = o->reads;
-        o->reads = empty;
-    }
-    s->known = (s->known || found_reads) && !s->unsure && o->code == RSQ_OK;
-    s->state = RSQ_STREAM_IDLE;
-    if (repeated)
-        s->counters.suppressed++;
+    if (r->code == RSQ_OK)
+        r->outcome = rsq_outcome_of_result(result);
     else
-        hand_over_locked(s, o);
-    s->delivered_once = true;
-    if (s->state == RSQ_STREAM_IDLE && s->marked)
-        rsq_stream_queue_locked(s);
+        r->outcome = rsq_outcome_of_error(&err, is_hopeless(r));
 }
 
-void rsq_stream_run(rsq_job *job)
+static void learn_reads_locked(rsq_live *live, run *r)
 {
-    rsq_stream *s = stream_of(job);
-    rsq_streams *ss = s->owner;
-    outcome o = {0};
-    bool find_reads, repeated;
-    rsq_core *core;
-
-    rsq_mutex_lock(&ss->mu);
-    if (s->state == RSQ_STREAM_CLOSED) {
-        rsq_mutex_unlock(&ss->mu);
-        rsq_stream_unref(s);
-        return;
+    if (r->find_reads && r->code == RSQ_OK) {
+        rsq_names_fini(&live->reads);
+        live->reads = r->reads;
+        r->reads = (rsq_names){0};
+        live->known = true;
     }
-    assert(s->state == RSQ_STREAM_QUEUED);
-    s->state = RSQ_STREAM_RUNNING;
-    s->marked = false;
-    s->unsure = false;
-    find_reads = !s->known;
-    core = ss->core; /* outlives its workers, and this is one of them */
-    rsq_mutex_unlock(&ss->mu);
+    if (live->unsure || r->code != RSQ_OK)
+        live->known = false;
+}
 
-    run_sql(core, s, find_reads, &o);
-    repeated = is_repeated(s, &o);
-    if (!repeated)
-        remember(s, &o);
+static void end_locked(rsq_live *live, run *r, bool repeated, const rsq_laggards *lag)
+{
+    live->counters.runs++;
+    learn_reads_locked(live, r);
+    live->state = RSQ_LIVE_IDLE;
+    if (repeated) {
+        live->counters.suppressed++;
+        rsq_live_repeat_locked(live);
+    } else {
+        rsq_live_publish_locked(live, &r->outcome, lag);
+    }
+    if (live->state == RSQ_LIVE_IDLE && live->marked)
+        rsq_live_queue_locked(live);
+}
+
+static void finish(rsq_live *live, run *r)
+{
+    rsq_streams *ss = live->owner;
+    rsq_laggards lag = {0};
+    bool repeated = rsq_outcome_equal(&live->last, &r->outcome);
 
     rsq_mutex_lock(&ss->mu);
+    if (!repeated && rsq_laggards_collect_locked(&lag, live)) {
+        rsq_mutex_unlock(&ss->mu);
+        rsq_laggards_compare(&lag, &r->outcome);
+        rsq_mutex_lock(&ss->mu);
+    }
     /* A database that closes ends its streams; that is the event, not an error of the query. */
-    if (s->state == RSQ_STREAM_RUNNING && o.code != RSQ_ECLOSED)
-        finish_run_locked(s, find_reads && o.code == RSQ_OK, repeated, &o);
+    if (live->state == RSQ_LIVE_RUNNING && r->code != RSQ_ECLOSED)
+        end_locked(live, r, repeated, &lag);
     rsq_mutex_unlock(&ss->mu);
-    rsq_result_unref(o.result);
-    rsq_names_fini(&o.reads);
-    rsq_stream_unref(s);
+    rsq_laggards_fini(&lag);
+}
+
+void rsq_live_run(rsq_job *job)
+{
+    rsq_live *live = live_of(job);
+    run r = {0};
+
+    if (begin(live, &r)) {
+        execute(live, &r);
+        finish(live, &r);
+        rsq_outcome_clear(&r.outcome);
+        rsq_names_fini(&r.reads);
+    }
+    rsq_live_unref(live);
 }

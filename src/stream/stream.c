@@ -1,0 +1,132 @@
+#include "stream/stream.h"
+
+#include <assert.h>
+
+#include "base/alloc.h"
+#include "stream/delivery.h"
+
+rsq_stream *rsq_stream_new(rsq_streams *owner, const rsq_stream_spec *spec)
+{
+    rsq_stream *s = rsq_alloc_zero(sizeof *s);
+
+    if (!s)
+        return NULL;
+    atomic_fetch_add_explicit(&owner->refs, 1, memory_order_relaxed);
+    s->owner = owner;
+    s->queue = rsq_queue_ref(spec->queue);
+    s->event = spec->event;
+    s->ctx = spec->ctx;
+    atomic_init(&s->refs, 1);
+    s->node.run = rsq_stream_deliver;
+    return s;
+}
+
+void rsq_stream_unref(rsq_stream *s)
+{
+    if (atomic_fetch_sub_explicit(&s->refs, 1, memory_order_acq_rel) != 1)
+        return;
+    assert(!s->live);
+    rsq_outcome_clear(&s->pending);
+    rsq_outcome_clear(&s->handed);
+    rsq_queue_unref(s->queue);
+    rsq_streams_unref(s->owner);
+    rsq_free(s);
+}
+
+static void link_locked(rsq_stream *s, rsq_live *live)
+{
+    s->next = live->first;
+    if (live->first)
+        live->first->prev = s;
+    live->first = s;
+}
+
+static void unlink_locked(rsq_stream *s, rsq_live *live)
+{
+    if (s->prev)
+        s->prev->next = s->next;
+    else
+        live->first = s->next;
+    if (s->next)
+        s->next->prev = s->prev;
+    s->prev = s->next = NULL;
+}
+
+void rsq_stream_join_locked(rsq_stream *s, rsq_live *live)
+{
+    assert(!s->live && live->state != RSQ_LIVE_CLOSED);
+    s->live = live;
+    s->joined_at = live->counters;
+    /* What runs may be older than a commit that this thread made before it opened the stream. */
+    s->skips_run = live->state == RSQ_LIVE_RUNNING && live->marked;
+    link_locked(s, live);
+    if (live->state == RSQ_LIVE_IDLE)
+        rsq_stream_emit_locked(s, &live->last);
+}
+
+/* What the live query did for this stream, added to `c`. */
+static void add_shared_locked(const rsq_stream *s, rsq_stream_counters *c)
+{
+    c->woken += s->live->counters.woken - s->joined_at.woken;
+    c->runs += s->live->counters.runs - s->joined_at.runs;
+    c->suppressed += s->live->counters.suppressed - s->joined_at.suppressed;
+}
+
+static void leave_locked(rsq_stream *s)
+{
+    rsq_live *live = s->live;
+
+    add_shared_locked(s, &s->counters);
+    unlink_locked(s, live);
+    s->live = NULL;
+    if (!live->first)
+        rsq_streams_remove_locked(s->owner, live);
+}
+
+void rsq_stream_end_locked(rsq_stream *s)
+{
+    leave_locked(s);
+    rsq_stream_post_end_locked(s);
+}
+
+void rsq_stream_close(rsq_stream *s)
+{
+    rsq_streams *ss;
+
+    if (!s)
+        return;
+    ss = s->owner;
+    rsq_mutex_lock(&ss->mu);
+    if (s->user_closed) {
+        rsq_mutex_unlock(&ss->mu);
+        return;
+    }
+    /* What follows may drop the last reference to the stream, and with it the registry's. */
+    atomic_fetch_add_explicit(&ss->refs, 1, memory_order_relaxed);
+    s->user_closed = true;
+    rsq_stream_drop_locked(s);
+    if (s->live)
+        rsq_stream_end_locked(s);
+    else if (s->end_lost)
+        rsq_stream_unref(s);
+    rsq_mutex_unlock(&ss->mu);
+    rsq_streams_unref(ss);
+}
+
+rsq_code rsq_stream_stats(const rsq_stream *s, rsq_stream_counters *counters)
+{
+    rsq_stream_counters now;
+    size_t size;
+
+    if (!s || !counters || counters->size < sizeof(size_t))
+        return RSQ_EINVAL;
+    rsq_mutex_lock(&s->owner->mu);
+    now = s->counters;
+    if (s->live)
+        add_shared_locked(s, &now);
+    rsq_mutex_unlock(&s->owner->mu);
+    size = counters->size < sizeof now ? counters->size : sizeof now;
+    now.size = counters->size;
+    memcpy(counters, &now, size);
+    return RSQ_OK;
+}
