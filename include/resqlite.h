@@ -714,7 +714,9 @@ RSQ_API void rsq_cursor_close(rsq_cursor *cursor);
 /* -------------------------------------------------- asynchronous calls -- */
 
 /**
- * Called once when an op has completed, by rsq_queue_dispatch() of its queue.
+ * Called once when an op has completed, by rsq_queue_dispatch() of its queue. Of
+ * a read in chunks (`chunk_rows`) also while a chunk waits to be taken; then
+ * rsq_op_status() is RSQ_EPENDING, and does not change before this returns.
  * `op` is borrowed: it is the caller's until rsq_op_free(), also inside here;
  * one that was freed before, or never asked for, lives until this returns.
  */
@@ -732,6 +734,9 @@ typedef struct rsq_op_options {
     rsq_queue *queue;
     rsq_op_done done; /**< NULL: nothing is called; use rsq_op_wait() or rsq_op_status() */
     void *ctx;        /**< passed to `done`; borrowed until then */
+    /** rsq_select_async() and its like for one query: rows in a chunk; 0: the whole result at once. */
+    uint32_t chunk_rows;
+    uint32_t idle_timeout_ms; /**< with `chunk_rows`: longest time a chunk waits to be taken; 0: 30000 */
 } rsq_op_options;
 
 /**
@@ -749,18 +754,55 @@ typedef struct rsq_op_options {
 RSQ_API rsq_code rsq_select_async(rsq_db *db, const char *sql, const rsq_value *params, size_t nparams,
                                   const rsq_op_options *opts, rsq_op **out);
 
-/** rsq_select_json() on a reader thread; see rsq_select_async(). */
+/*
+ * A read in chunks, for results larger than memory: the functions for one query
+ * with `chunk_rows`.
+ *
+ * Chunks come in order, all of one commit. When one can be taken, `done` is
+ * called (and rsq_op_wait() returns) while the op is RSQ_EPENDING; taking it
+ * with rsq_op_take_result() has the next one read, by a reader thread, while the
+ * caller uses the one it took. So two chunks exist at most, if the caller frees
+ * each before it takes the next but one, and a caller that takes nothing stops
+ * the read. The last chunk comes with the completion: what is true of it is true
+ * of the only result of a read without chunks. An answer without rows is one
+ * chunk without rows.
+ *
+ * Between chunks the op keeps a reader leased, so such reads and cursors
+ * together can take all readers but one. Besides the ways in which any op ends,
+ * each with its own code and exactly once, it ends with
+ *   RSQ_ETIMEOUT      a chunk was not taken within `idle_timeout_ms`, or all of it
+ *                     took longer than `timeout_ms`;
+ *   RSQ_ETOOBIG       no reader is left for it, or a chunk is over `max_result_bytes`;
+ *   RSQ_EUNSUPPORTED  in a database with one connection;
+ *   RSQ_ECANCELLED    rsq_op_free() before the end, too: `done` is still called
+ *                     for the end, with the op borrowed for that call.
+ * A chunk that waits then is dropped.
+ */
+
+/** rsq_select_json() on a reader thread; see rsq_select_async(). Each chunk is complete JSON. */
 RSQ_API rsq_code rsq_select_json_async(rsq_db *db, const char *sql, const rsq_value *params, size_t nparams,
                                        const rsq_op_options *opts, rsq_op **out);
 
-/** rsq_select_all() on a reader thread; see rsq_select_async(). `opts->sql_len` is not used. */
+/**
+ * The two calls above with parameters by name, as rsq_select_named(). Names are
+ * copied too; one that the statement does not have is an error of the completion.
+ */
+RSQ_API rsq_code rsq_select_async_named(rsq_db *db, const char *sql, const rsq_named *named, size_t nnamed,
+                                        const rsq_op_options *opts, rsq_op **out);
+RSQ_API rsq_code rsq_select_json_async_named(rsq_db *db, const char *sql, const rsq_named *named,
+                                             size_t nnamed, const rsq_op_options *opts, rsq_op **out);
+
+/** rsq_select_all() on a reader thread; see rsq_select_async(). `opts->sql_len` is not used, `chunk_rows` is
+ * RSQ_EINVAL. */
 RSQ_API rsq_code rsq_select_all_async(rsq_db *db, const rsq_query *queries, size_t count,
                                       const rsq_op_options *opts, rsq_op **out);
 
 /**
- * Sleep until an op has completed.
+ * Sleep until an op has completed, or a chunk of it waits to be taken. It may
+ * return before the call of `done` is in the queue.
  * @param timeout_ms  0: only look; UINT32_MAX: no limit.
- * @return RSQ_OK: completed, well or not; RSQ_ETIMEOUT; RSQ_EINVAL. Thread: any, callbacks included.
+ * @return RSQ_OK: completed, well or not, or a chunk waits; RSQ_ETIMEOUT; RSQ_EINVAL; RSQ_EMISUSE: inside its
+ *         own `done`, for a chunk that can only come after it. Thread: any, callbacks included.
  */
 RSQ_API rsq_code rsq_op_wait(rsq_op *op, uint32_t timeout_ms);
 
@@ -779,13 +821,16 @@ RSQ_API rsq_code rsq_op_status(const rsq_op *op);
 RSQ_API const rsq_error *rsq_op_error(const rsq_op *op);
 
 /**
- * Take its result, or the next one of rsq_select_all_async(): the caller owns
- * it. NULL if there is none, or none any more. Thread: any.
+ * Take its result, or the next one of rsq_select_all_async(), or the chunk that
+ * waits: the caller owns it. NULL if there is none, or none any more. Thread: any.
  */
 RSQ_API rsq_result *rsq_op_take_result(rsq_op *op);
 
-/** Give the op up. One that is pending goes on, and its `done` is called. NULL is a no-op. Thread: any, its
- * own `done` included. */
+/**
+ * Give the op up. One that is pending goes on, and its `done` is called; a read
+ * in chunks is cancelled by it, since nobody could take the rest. NULL is a
+ * no-op. Thread: any, its own `done` included.
+ */
 RSQ_API void rsq_op_free(rsq_op *op);
 
 /* -------------------------------------------------------- live queries -- */

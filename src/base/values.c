@@ -7,19 +7,24 @@ static bool has_bytes(const rsq_value *v)
     return v->type >= RSQ_TEXT && v->len > 0;
 }
 
+static rsq_code check_one(const rsq_value *v, size_t index, rsq_error *err)
+{
+    if (v->type > RSQ_BLOB)
+        return rsq_error_set(err, RSQ_EINVAL, "parameter %zu has the unknown type %u", index + 1, v->type);
+    if (has_bytes(v) && !v->as.blob)
+        return rsq_error_set(err, RSQ_EINVAL, "parameter %zu has %u bytes at NULL", index + 1, v->len);
+    return RSQ_OK;
+}
+
 rsq_code rsq_values_check(const rsq_value *values, size_t n, rsq_error *err)
 {
+    rsq_code code = RSQ_OK;
+
     if (n && !values)
         return rsq_error_set(err, RSQ_EINVAL, "there are %zu parameters at NULL", n);
-    for (size_t i = 0; i < n; i++) {
-        const rsq_value *v = &values[i];
-
-        if (v->type > RSQ_BLOB)
-            return rsq_error_set(err, RSQ_EINVAL, "parameter %zu has the unknown type %u", i + 1, v->type);
-        if (has_bytes(v) && !v->as.blob)
-            return rsq_error_set(err, RSQ_EINVAL, "parameter %zu has %u bytes at NULL", i + 1, v->len);
-    }
-    return RSQ_OK;
+    for (size_t i = 0; code == RSQ_OK && i < n; i++)
+        code = check_one(&values[i], i, err);
+    return code;
 }
 
 size_t rsq_values_size(const rsq_value *values, size_t n)
@@ -45,4 +50,51 @@ char *rsq_values_pack(void *to, const rsq_value *values, size_t n)
         bytes += values[i].len;
     }
     return bytes;
+}
+
+rsq_code rsq_named_check(const rsq_named *named, size_t n, rsq_error *err)
+{
+    rsq_code code = RSQ_OK;
+
+    if (n && !named)
+        return rsq_error_set(err, RSQ_EINVAL, "there are %zu parameters at NULL", n);
+    for (size_t i = 0; code == RSQ_OK && i < n; i++) {
+        if (!named[i].name)
+            return rsq_error_set(err, RSQ_EINVAL, "named parameter %zu has no name", i + 1);
+        code = check_one(&named[i].value, i, err);
+    }
+    return code;
+}
+
+size_t rsq_named_size(const rsq_named *named, size_t n)
+{
+    size_t size = n * sizeof *named;
+
+    for (size_t i = 0; i < n; i++)
+        size += strlen(named[i].name) + 1 + (has_bytes(&named[i].value) ? named[i].value.len : 0);
+    return size;
+}
+
+static char *copy_bytes(char *to, const void *from, size_t len)
+{
+    memcpy(to, from, len);
+    return to + len;
+}
+
+void rsq_named_pack(void *to, const rsq_named *named, size_t n)
+{
+    rsq_named *copy = to;
+    char *bytes = (char *)(copy + n);
+
+    for (size_t i = 0; i < n; i++) {
+        const rsq_value *v = &named[i].value;
+
+        copy[i] = named[i];
+        copy[i].name = bytes;
+        bytes = copy_bytes(bytes, named[i].name, strlen(named[i].name) + 1);
+        if (!has_bytes(v))
+            continue;
+        copy[i].value.as.text = bytes;
+        bytes = copy_bytes(bytes, v->as.blob, v->len);
+    }
 }

@@ -16,4 +16,9 @@ size_t rsq_values_size(const rsq_value *values, size_t n);
 /* Write the copy to `to`, which is aligned for a value and has room; returns its end. */
 char *rsq_values_pack(void *to, const rsq_value *values, size_t n);
 
+/* The same for named parameters; each name, with its NUL, is copied too. */
+rsq_code rsq_named_check(const rsq_named *named, size_t n, rsq_error *err);
+size_t rsq_named_size(const rsq_named *named, size_t n);
+void rsq_named_pack(void *to, const rsq_named *named, size_t n);
+
 #endif

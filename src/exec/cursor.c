@@ -91,16 +91,37 @@ static void give_back(rsq_cursor *cur)
 }
 
 /* Have it end with `why`. True: it rested, is ENDING now, and the caller gives back. */
-static bool end_locked(rsq_cursor *cur, rsq_code code, const char *text)
+static bool end_locked(rsq_cursor *cur, const rsq_error *why)
 {
     if (cur->state > RSQ_CURSOR_BUSY)
         return false;
     if (cur->why.code == 0)
-        (void)rsq_error_set(&cur->why, code, "%s", text);
+        cur->why = *why;
     if (cur->state == RSQ_CURSOR_BUSY)
         return false;
     cur->state = RSQ_CURSOR_ENDING;
     return true;
+}
+
+/* After end_locked(): the cursor's owner may free it in here. */
+static void cut_off(rsq_cursor *cur)
+{
+    void (*cut)(rsq_cursor * cur) = cur->cut;
+
+    give_back(cur);
+    if (cut)
+        cut(cur);
+}
+
+void rsq_cursor_end(rsq_cursor *cur, const rsq_error *why)
+{
+    bool mine;
+
+    rsq_mutex_lock(&cur->mu);
+    mine = end_locked(cur, why);
+    rsq_mutex_unlock(&cur->mu);
+    if (mine)
+        cut_off(cur);
 }
 
 static int64_t next_alarm_locked(const rsq_cursor *cur)
@@ -116,19 +137,21 @@ static int64_t ring(rsq_timer_entry *entry)
     int64_t again = RSQ_NO_DEADLINE;
     int64_t now = rsq_now_ns();
     bool mine = false;
+    rsq_error why;
 
     rsq_mutex_lock(&cur->mu);
+    (void)rsq_error_set(&why, RSQ_ETIMEOUT,
+                        now >= cur->deadline_ns ? "the cursor's deadline passed"
+                                                : "the cursor was left idle for too long");
     if (cur->state == RSQ_CURSOR_BUSY)
         again = now + (int64_t)cur->idle_ms * 1000000; /* what runs has its own limit */
     else if (next_alarm_locked(cur) > now)
         again = next_alarm_locked(cur);
     else
-        mine = end_locked(cur, RSQ_ETIMEOUT,
-                          now >= cur->deadline_ns ? "the cursor's deadline passed"
-                                                  : "the cursor was left idle for too long");
+        mine = end_locked(cur, &why);
     rsq_mutex_unlock(&cur->mu);
     if (mine)
-        give_back(cur);
+        cut_off(cur);
     return again;
 }
 
@@ -136,14 +159,16 @@ void rsq_cursors_end_all(rsq_core *core)
 {
     rsq_cursors *cs = &core->cursors;
     rsq_cursor *cur;
+    rsq_error why;
 
+    (void)rsq_error_set(&why, RSQ_ECLOSED, "the database is closed");
     rsq_mutex_lock(&cs->mu);
     cs->stopping = true;
     for (cur = cs->first; cur;) {
         bool mine;
 
         rsq_mutex_lock(&cur->mu);
-        mine = end_locked(cur, RSQ_ECLOSED, "the database is closed");
+        mine = end_locked(cur, &why);
         rsq_mutex_unlock(&cur->mu);
         if (!mine) {
             cur = cur->next;
@@ -151,7 +176,7 @@ void rsq_cursors_end_all(rsq_core *core)
         }
         /* ENDING keeps the cursor alive without the list's lock; the list has changed after it. */
         rsq_mutex_unlock(&cs->mu);
-        give_back(cur);
+        cut_off(cur);
         rsq_mutex_lock(&cs->mu);
         cur = cs->first;
     }
@@ -168,14 +193,13 @@ void rsq_cursors_wait(rsq_core *core)
     rsq_mutex_unlock(&cs->mu);
 }
 
-/* BUSY is over: rest, or end if it is done, failed, or was told to. */
-static void leave(rsq_cursor *cur, bool done, const rsq_error *why)
+bool rsq_cursor_leave(rsq_cursor *cur, bool done, rsq_error *why)
 {
     bool end;
 
     rsq_mutex_lock(&cur->mu);
     assert(cur->state == RSQ_CURSOR_BUSY);
-    if (why)
+    if (why->code != 0)
         cur->why = *why; /* the caller is told this now, and again */
     cur->finished = done;
     end = done || cur->why.code != 0;
@@ -183,14 +207,82 @@ static void leave(rsq_cursor *cur, bool done, const rsq_error *why)
     cur->rests_ns = rsq_now_ns();
     if (!end)
         rsq_timer_add(&cur->core->timer, &cur->alarm, next_alarm_locked(cur));
+    else
+        *why = done ? (rsq_error){0} : cur->why;
     rsq_mutex_unlock(&cur->mu);
     if (end)
         give_back(cur);
+    return end;
 }
 
-/* --- the caller --- */
+bool rsq_cursor_wake(rsq_cursor *cur)
+{
+    bool rested;
 
-static rsq_cursor *make_cursor(rsq_core *core, const rsq_request *rq)
+    rsq_mutex_lock(&cur->mu);
+    rested = cur->state == RSQ_CURSOR_RESTING;
+    if (rested)
+        cur->state = RSQ_CURSOR_BUSY;
+    rsq_mutex_unlock(&cur->mu);
+    return rested;
+}
+
+/* --- beginning --- */
+
+void rsq_cursor_init(rsq_cursor *cur, rsq_core *core, const rsq_request *rq, size_t chunk_rows,
+                     uint32_t idle_ms)
+{
+    cur->core = core;
+    cur->request = *rq;
+    cur->chunk_rows = chunk_rows;
+    cur->idle_ms = idle_ms;
+    cur->deadline_ns = RSQ_NO_DEADLINE;
+    cur->state = RSQ_CURSOR_BUSY;
+    cur->alarm.due = ring;
+    rsq_mutex_init(&cur->mu);
+    rsq_cond_init(&cur->ended);
+}
+
+void rsq_cursor_fini(rsq_cursor *cur)
+{
+    rsq_cond_fini(&cur->ended);
+    rsq_mutex_fini(&cur->mu);
+}
+
+static rsq_code lease_and_scan(rsq_cursor *cur, uint32_t lease_ms, rsq_error *err)
+{
+    rsq_code code = rsq_core_lease(cur->core, &cur->request, lease_ms, &cur->lease, err);
+
+    if (code != RSQ_OK)
+        return code;
+    code = rsq_conn_scan_begin(cur->lease.conn, &cur->request, err);
+    if (code != RSQ_OK)
+        rsq_core_release(cur->core, &cur->lease);
+    return code;
+}
+
+rsq_code rsq_cursor_begin(rsq_cursor *cur, uint32_t lease_ms, rsq_error *err)
+{
+    rsq_core *core = cur->core;
+    rsq_code code;
+
+    if (core->single)
+        return rsq_error_set(err, RSQ_EUNSUPPORTED, "a read in chunks would keep the only connection");
+    code = reserve(core, err);
+    if (code != RSQ_OK)
+        return code;
+    code = lease_and_scan(cur, lease_ms, err);
+    /* Listed while it is BUSY, so that nobody ends it before its alarm is set. */
+    if (code == RSQ_OK)
+        list_add(cur);
+    else
+        unreserve(core);
+    return code;
+}
+
+/* --- the blocking form --- */
+
+static rsq_cursor *make_cursor(rsq_core *core, const rsq_request *rq, size_t chunk_rows, uint32_t idle_ms)
 {
     size_t values = rsq_values_size(rq->params, rq->nparams);
     rsq_cursor *cur = rsq_alloc_zero(sizeof *cur + values + rq->sql_len + 1);
@@ -198,69 +290,42 @@ static rsq_cursor *make_cursor(rsq_core *core, const rsq_request *rq)
 
     if (!cur)
         return NULL;
-    cur->core = core;
-    cur->request = *rq;
+    rsq_cursor_init(cur, core, rq, chunk_rows, idle_ms);
     sql = rsq_values_pack(cur + 1, rq->params, rq->nparams);
     memcpy(sql, rq->sql, rq->sql_len);
     cur->request.params = (const rsq_value *)(const void *)(cur + 1);
     cur->request.sql = sql;
-    rsq_mutex_init(&cur->mu);
-    rsq_cond_init(&cur->ended);
-    cur->alarm.due = ring;
     return cur;
 }
 
 static void free_cursor(rsq_cursor *cur)
 {
-    rsq_cond_fini(&cur->ended);
-    rsq_mutex_fini(&cur->mu);
+    rsq_cursor_fini(cur);
     rsq_free(cur);
-}
-
-static rsq_code lease_and_begin(rsq_cursor *cur, uint32_t timeout_ms, rsq_error *err)
-{
-    rsq_core *core = cur->core;
-    rsq_code code = rsq_core_lease(core, &cur->request, rsq_core_timeout(core, timeout_ms), &cur->lease, err);
-
-    if (code != RSQ_OK)
-        return code;
-    code = rsq_conn_scan_begin(cur->lease.conn, &cur->request, err);
-    if (code != RSQ_OK)
-        rsq_core_release(core, &cur->lease);
-    return code;
 }
 
 rsq_code rsq_cursor_start(rsq_core *core, const rsq_request *rq, size_t chunk_rows, uint32_t idle_ms,
                           uint32_t timeout_ms, rsq_cursor **out, rsq_error *err)
 {
+    rsq_error none = {0};
     rsq_cursor *cur;
     rsq_code code;
 
-    if (core->single)
-        return rsq_error_set(err, RSQ_EUNSUPPORTED, "a cursor would keep the only connection");
     code = rsq_timer_ensure(&core->timer, err);
-    if (code == RSQ_OK)
-        code = reserve(core, err);
     if (code != RSQ_OK)
         return code;
-    cur = make_cursor(core, rq);
-    if (!cur) {
-        unreserve(core);
+    cur = make_cursor(core, rq, chunk_rows, idle_ms);
+    if (!cur)
         return rsq_error_set(err, RSQ_ENOMEM, "out of memory");
-    }
-    cur->chunk_rows = chunk_rows;
-    cur->idle_ms = idle_ms;
-    cur->deadline_ns = timeout_ms ? rsq_deadline_ns(timeout_ms) : RSQ_NO_DEADLINE;
-    code = lease_and_begin(cur, timeout_ms, err);
+    if (timeout_ms)
+        cur->deadline_ns = rsq_deadline_ns(timeout_ms);
+    code = rsq_cursor_begin(cur, rsq_core_timeout(core, timeout_ms), err);
     if (code != RSQ_OK) {
-        unreserve(core);
         free_cursor(cur);
         return code;
     }
-    /* Listed while it is BUSY, so that nobody ends it before its alarm is set. */
-    cur->state = RSQ_CURSOR_BUSY;
-    list_add(cur);
-    leave(cur, false, NULL);
+    /* If it ended already, the next call says so. */
+    (void)rsq_cursor_leave(cur, false, &none);
     *out = cur;
     return RSQ_OK;
 }
@@ -285,19 +350,20 @@ static rsq_code enter(rsq_cursor *cur, bool *finished, rsq_error *err)
     return code;
 }
 
-static rsq_code take_chunk(rsq_cursor *cur, rsq_shape shape, rsq_result **out, bool *more, rsq_error *err)
+static rsq_code take_chunk(rsq_cursor *cur, rsq_shape shape, rsq_result **out, rsq_scan_left *left,
+                           rsq_error *err)
 {
-    int64_t left_ms = (cur->deadline_ns - rsq_now_ns() + 999999) / 1000000; /* not before its time */
+    int64_t ms = (cur->deadline_ns - rsq_now_ns() + 999999) / 1000000; /* not before its time */
     bool limited = cur->deadline_ns != RSQ_NO_DEADLINE;
     rsq_conn *conn = cur->lease.conn;
     rsq_code code;
     rsq_stop stop;
 
     if (!limited)
-        return rsq_conn_scan_next(conn, &cur->request, cur->chunk_rows, shape, out, more, err);
-    rsq_stop_init(&stop, &cur->core->timer, left_ms > 0 ? (uint32_t)left_ms : 1, NULL);
+        return rsq_conn_scan_next(conn, &cur->request, cur->chunk_rows, shape, out, left, err);
+    rsq_stop_init(&stop, &cur->core->timer, ms > 0 ? (uint32_t)ms : 1, NULL);
     if (rsq_stop_enter(&stop, conn)) {
-        code = rsq_conn_scan_next(conn, &cur->request, cur->chunk_rows, shape, out, more, err);
+        code = rsq_conn_scan_next(conn, &cur->request, cur->chunk_rows, shape, out, left, err);
         rsq_stop_leave(&stop);
     } else {
         code = RSQ_ECANCELLED; /* the deadline came first */
@@ -315,22 +381,28 @@ static rsq_code take_chunk(rsq_cursor *cur, rsq_shape shape, rsq_result **out, b
 
 rsq_code rsq_cursor_run(rsq_cursor *cur, rsq_shape shape, rsq_result **out, rsq_error *err)
 {
-    bool finished, more = false;
+    rsq_scan_left left = RSQ_SCAN_LAST;
+    rsq_code code;
     rsq_result *r = NULL;
-    rsq_error why;
-    rsq_code code = enter(cur, &finished, err);
+    rsq_error why = {0};
+    bool finished;
+
+    code = enter(cur, &finished, err);
 
     if (code == RSQ_OK && finished)
         *out = NULL;
     if (code != RSQ_OK || finished)
         return code;
     /* BUSY keeps the core: a database that closes waits for its last cursor. */
-    code = take_chunk(cur, shape, &r, &more, &why);
-    leave(cur, code == RSQ_OK && !more, code == RSQ_OK ? NULL : &why);
-    if (code != RSQ_OK) {
-        if (err)
-            *err = why;
+    code = take_chunk(cur, shape, &r, &left, &why);
+    if (code != RSQ_OK && err)
+        *err = why;
+    (void)rsq_cursor_leave(cur, code == RSQ_OK && left != RSQ_SCAN_MORE, &why);
+    if (code != RSQ_OK)
         return code;
+    if (left == RSQ_SCAN_EMPTY) {
+        rsq_result_unref(r);
+        r = NULL;
     }
     *out = r;
     return RSQ_OK;
@@ -338,10 +410,12 @@ rsq_code rsq_cursor_run(rsq_cursor *cur, rsq_shape shape, rsq_result **out, rsq_
 
 void rsq_cursor_finish(rsq_cursor *cur)
 {
+    rsq_error why;
     bool mine;
 
+    (void)rsq_error_set(&why, RSQ_ECLOSED, "the cursor is closed");
     rsq_mutex_lock(&cur->mu);
-    mine = end_locked(cur, RSQ_ECLOSED, "the cursor is closed");
+    mine = end_locked(cur, &why);
     while (!mine && cur->state == RSQ_CURSOR_ENDING)
         (void)rsq_cond_wait_until(&cur->ended, &cur->mu, RSQ_NO_DEADLINE);
     rsq_mutex_unlock(&cur->mu);

@@ -1,5 +1,6 @@
 /*
- * The inside of an rsq_cursor: a reader that stays leased between two calls.
+ * A reader that stays leased between two chunks: the inside of an rsq_cursor,
+ * and of an asynchronous read in chunks (chunks.h).
  *
  *            next begins            next returns, more rows
  *   RESTING ────────────► BUSY ───────────────────────────► RESTING
@@ -9,6 +10,8 @@
  *
  * Whoever takes it out of RESTING (the caller, the timer, a database that
  * closes) gives the reader back; a busy one is told, and does it itself.
+ * An asynchronous read is BUSY from the taking of a chunk on, while its job
+ * waits for a worker, and before its first row.
  */
 #ifndef RSQ_EXEC_CURSOR_H
 #define RSQ_EXEC_CURSOR_H
@@ -23,12 +26,15 @@ typedef enum rsq_cursor_state {
 } rsq_cursor_state;
 
 struct rsq_cursor {
-    /* Immutable after rsq_cursor_start(). */
+    /* Immutable after rsq_cursor_init() and what follows it. */
     rsq_core *core;      /* borrowed until ENDED */
-    rsq_request request; /* in the cursor's own block, SQL and parameters too */
+    rsq_request request; /* borrowed: behind the cursor in its block, or of the op */
     size_t chunk_rows;
     uint32_t idle_ms;
-    int64_t deadline_ns; /* of all of it; RSQ_NO_DEADLINE: none */
+    int64_t deadline_ns; /* of all of it; RSQ_NO_DEADLINE: none, or the op's own */
+    /* Called after another one has ended it while it rested, on that thread, with no lock held; NULL: the
+     * next call says so. */
+    void (*cut)(rsq_cursor *cur);
 
     /* Who has it BUSY or ENDING. */
     rsq_lease lease;
@@ -44,6 +50,31 @@ struct rsq_cursor {
     rsq_timer_entry alarm;
     rsq_cursor *prev, *next; /* the core's list, under its mutex */
 };
+
+/* --- the parts, for whoever runs it --- */
+
+/* BUSY, without a reader; zeroed before. `rq` stays borrowed. */
+void rsq_cursor_init(rsq_cursor *cur, rsq_core *core, const rsq_request *rq, size_t chunk_rows,
+                     uint32_t idle_ms);
+void rsq_cursor_fini(rsq_cursor *cur);
+
+/* Lease a reader and prepare the scan. BUSY before and after; on failure without a reader again. */
+rsq_code rsq_cursor_begin(rsq_cursor *cur, uint32_t lease_ms, rsq_error *err);
+
+/* From RESTING to BUSY. False: it has ended, or is BUSY. */
+bool rsq_cursor_wake(rsq_cursor *cur);
+
+/*
+ * BUSY is over: rest (false), or give the reader back (true) because the last
+ * row was read, it failed with `why` (code 0: it did not), or was told to end.
+ * Then `why` says how it ended.
+ */
+bool rsq_cursor_leave(rsq_cursor *cur, bool done, rsq_error *why);
+
+/* Have it end with `why`: at once if it rests. */
+void rsq_cursor_end(rsq_cursor *cur, const rsq_error *why);
+
+/* --- the blocking form --- */
 
 /* RSQ_OK: `*out` is RESTING before its first row. */
 rsq_code rsq_cursor_start(rsq_core *core, const rsq_request *rq, size_t chunk_rows, uint32_t idle_ms,

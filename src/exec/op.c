@@ -1,11 +1,11 @@
 #include "exec/op.h"
 
-#include <assert.h>
 #include <string.h>
 
 #include "base/alloc.h"
 #include "base/error.h"
 #include "base/values.h"
+#include "exec/chunks.h"
 #include "plat/spin.h"
 
 static rsq_op *op_of_job(rsq_job *job)
@@ -13,7 +13,12 @@ static rsq_op *op_of_job(rsq_job *job)
     return (rsq_op *)(void *)((char *)job - offsetof(rsq_op, job));
 }
 
-static void op_unref(rsq_op *op)
+void rsq_op_ref(rsq_op *op)
+{
+    atomic_fetch_add_explicit(&op->refs, 1, memory_order_relaxed);
+}
+
+void rsq_op_unref(rsq_op *op)
 {
     if (atomic_fetch_sub_explicit(&op->refs, 1, memory_order_acq_rel) != 1)
         return;
@@ -21,6 +26,8 @@ static void op_unref(rsq_op *op)
         rsq_result_unref(op->results[i]);
     rsq_free(op->error);
     rsq_queue_unref(op->queue);
+    if (op->chunks)
+        rsq_chunks_fini(op->chunks);
     rsq_stop_fini(&op->stop);
     rsq_cond_fini(&op->changed);
     rsq_mutex_fini(&op->mu);
@@ -29,24 +36,77 @@ static void op_unref(rsq_op *op)
 
 /* --- completion --- */
 
-static void call_done(rsq_queue_node *node, bool deliver)
-{
-    rsq_op *op = (rsq_op *)(void *)((char *)node - offsetof(rsq_op, node));
-
-    if (deliver)
-        op->done(op, op->ctx);
-    op_unref(op);
-}
-
 static void post_done(rsq_op *op)
 {
     bool closed;
 
     if (!op->done)
         return;
-    atomic_fetch_add_explicit(&op->refs, 1, memory_order_relaxed);
+    rsq_op_ref(op);
     if (!rsq_queue_post(op->queue, &op->node, &closed))
-        op_unref(op); /* the queue was freed: nobody is there to be told */
+        rsq_op_unref(op); /* it waits there already, or the queue was freed: nobody is there to be told */
+}
+
+static bool completed_locked(const rsq_op *op)
+{
+    return atomic_load_explicit(&op->completed, memory_order_relaxed) != 0;
+}
+
+/* Is there a chunk to be taken? */
+static bool chunk_waits_locked(const rsq_op *op)
+{
+    return op->chunks && !op->hidden && op->results[0];
+}
+
+/* What came is there for everybody: wake who waits; who calls `done` is the caller's to tell. */
+static void show_locked(rsq_op *op)
+{
+    op->hidden = false;
+    if (op->over)
+        atomic_store_explicit(&op->completed, 1, memory_order_relaxed);
+    if (op->sleepers > 0)
+        rsq_cond_broadcast(&op->changed);
+}
+
+/*
+ * `done` of a read in chunks: while it runs the op does not change under it. A
+ * chunk that was taken before by somebody else is no reason to call it, nor is
+ * an end that it was told of.
+ */
+static void call_done_in_chunks(rsq_op *op)
+{
+    bool call, more = false;
+
+    rsq_mutex_lock(&op->mu);
+    call = !op->told && (completed_locked(op) || chunk_waits_locked(op));
+    if (call) {
+        op->told = completed_locked(op);
+        op->calling = rsq_thread_self();
+    }
+    rsq_mutex_unlock(&op->mu);
+    if (!call)
+        return;
+    op->done(op, op->ctx);
+    rsq_mutex_lock(&op->mu);
+    op->calling = 0;
+    if (op->hidden) {
+        show_locked(op);
+        more = true;
+    }
+    rsq_mutex_unlock(&op->mu);
+    if (more)
+        post_done(op);
+}
+
+static void call_done(rsq_queue_node *node, bool deliver)
+{
+    rsq_op *op = (rsq_op *)(void *)((char *)node - offsetof(rsq_op, node));
+
+    if (deliver && op->chunks)
+        call_done_in_chunks(op);
+    else if (deliver)
+        op->done(op, op->ctx);
+    rsq_op_unref(op);
 }
 
 static rsq_error *copy_error(const rsq_error *why)
@@ -58,23 +118,53 @@ static rsq_error *copy_error(const rsq_error *why)
     return copy;
 }
 
-/* Complete it, if that has not happened. With RSQ_OK the results are in place. */
-static void complete(rsq_op *op, rsq_code code, const rsq_error *why)
+/* Something came: show it, or keep it while `done` runs. True: `done` is to be called. */
+static bool came_locked(rsq_op *op)
 {
-    bool first;
+    if (op->calling) {
+        op->hidden = true;
+        return false;
+    }
+    show_locked(op);
+    return true;
+}
+
+void rsq_op_complete(rsq_op *op, rsq_code code, const rsq_error *why)
+{
+    rsq_result *dropped = NULL;
+    bool tell = false;
 
     rsq_mutex_lock(&op->mu);
-    first = atomic_load_explicit(&op->completed, memory_order_relaxed) == 0;
-    if (first) {
+    if (!op->over) {
+        op->over = true;
         op->code = code;
-        if (code != RSQ_OK)
+        if (code != RSQ_OK) {
             op->error = copy_error(why);
-        atomic_store_explicit(&op->completed, 1, memory_order_relaxed);
-        if (op->sleepers > 0)
-            rsq_cond_broadcast(&op->changed);
+            dropped = op->results[0]; /* a chunk that waits */
+            op->results[0] = NULL;
+        }
+        tell = came_locked(op);
     }
     rsq_mutex_unlock(&op->mu);
-    if (first)
+    rsq_result_unref(dropped);
+    if (tell)
+        post_done(op);
+}
+
+void rsq_op_hand_over(rsq_op *op, rsq_result *chunk, bool last)
+{
+    bool tell = false;
+
+    rsq_mutex_lock(&op->mu);
+    if (!op->over) {
+        op->results[0] = chunk;
+        chunk = NULL;
+        op->over = last;
+        tell = came_locked(op);
+    }
+    rsq_mutex_unlock(&op->mu);
+    rsq_result_unref(chunk); /* ended meanwhile */
+    if (tell)
         post_done(op);
 }
 
@@ -85,14 +175,15 @@ static void stopped_early(rsq_stop *stop, rsq_code why)
     rsq_error error;
 
     (void)rsq_stop_error(why, &error);
-    complete(op, why, &error);
+    rsq_op_complete(op, why, &error);
+    if (op->chunks)
+        rsq_chunks_stopped(op->chunks, &error);
 }
 
 /* --- the run --- */
 
-static void run_job(rsq_job *job)
+static void run_whole(rsq_op *op)
 {
-    rsq_op *op = op_of_job(job);
     rsq_lease lease = {0};
     rsq_error error;
     rsq_code code;
@@ -107,10 +198,20 @@ static void run_job(rsq_job *job)
         }
         if (code != RSQ_OK && !op->several)
             error.row = -1;
-        complete(op, code, &error);
+        rsq_op_complete(op, code, &error);
     }
     rsq_stop_detach(&op->stop);
-    op_unref(op);
+}
+
+static void run_job(rsq_job *job)
+{
+    rsq_op *op = op_of_job(job);
+
+    if (op->chunks)
+        rsq_chunks_run(op->chunks);
+    else
+        run_whole(op);
+    rsq_op_unref(op);
 }
 
 /* --- submission --- */
@@ -120,20 +221,38 @@ static size_t align_up(size_t n)
     return (n + 15) & ~(size_t)15;
 }
 
+static size_t values_size(const rsq_request *rq)
+{
+    return rq->named ? rsq_named_size(rq->named, rq->nparams) : rsq_values_size(rq->params, rq->nparams);
+}
+
+static void pack_values(rsq_request *rq, char *to)
+{
+    if (rq->named) {
+        rsq_named_pack(to, rq->named, rq->nparams);
+        rq->named = (const rsq_named *)(void *)to;
+    } else {
+        (void)rsq_values_pack(to, rq->params, rq->nparams);
+        rq->params = (const rsq_value *)(void *)to;
+    }
+}
+
 static size_t block_size(const rsq_op_spec *spec)
 {
     size_t size = align_up(sizeof(rsq_op));
 
     size += align_up(spec->count * sizeof(rsq_request));
     size += align_up(spec->count * sizeof(rsq_result *));
+    size += spec->chunk_rows ? align_up(sizeof(rsq_chunks)) : 0;
     for (size_t i = 0; i < spec->count; i++) {
-        size += align_up(rsq_values_size(spec->requests[i].params, spec->requests[i].nparams));
+        size += align_up(values_size(&spec->requests[i]));
         size += align_up(spec->requests[i].sql_len + 1);
     }
     return size;
 }
 
-/* Part the block behind the op: requests, results, then each request's values and SQL. */
+/* Part the block behind the op: requests, results, what a read in chunks needs, then each request's values
+ * and SQL. */
 static void fill_block(rsq_op *op, const rsq_op_spec *spec)
 {
     char *p = (char *)op + align_up(sizeof *op);
@@ -143,13 +262,17 @@ static void fill_block(rsq_op *op, const rsq_op_spec *spec)
     op->results = (rsq_result **)(void *)p;
     memset(p, 0, spec->count * sizeof *op->results);
     p += align_up(spec->count * sizeof *op->results);
+    if (spec->chunk_rows) {
+        op->chunks = (rsq_chunks *)(void *)p;
+        memset(p, 0, sizeof *op->chunks);
+        p += align_up(sizeof *op->chunks);
+    }
     for (size_t i = 0; i < spec->count; i++) {
         rsq_request *rq = &op->requests[i];
 
         *rq = spec->requests[i];
-        (void)rsq_values_pack(p, rq->params, rq->nparams);
-        rq->params = (const rsq_value *)(void *)p;
-        p += align_up(rsq_values_size(spec->requests[i].params, rq->nparams));
+        pack_values(rq, p);
+        p += align_up(values_size(&spec->requests[i]));
         memcpy(p, spec->requests[i].sql, rq->sql_len);
         p[rq->sql_len] = '\0';
         rq->sql = p;
@@ -191,6 +314,8 @@ rsq_code rsq_op_submit(rsq_core *core, const rsq_op_spec *spec, rsq_op **out)
     if (!op)
         return RSQ_ENOMEM;
     atomic_init(&op->refs, out ? 2 : 1); /* the handle's and the job's */
+    if (op->chunks)
+        rsq_chunks_init(op->chunks, op, spec->chunk_rows, spec->idle_ms);
     if (out)
         *out = op;
     rsq_stop_init(&op->stop, &core->timer, spec->timeout_ms, stopped_early);
@@ -200,27 +325,39 @@ rsq_code rsq_op_submit(rsq_core *core, const rsq_op_spec *spec, rsq_op **out)
 
 /* --- the handle --- */
 
+static bool sleep_locked(rsq_op *op, int64_t deadline_ns)
+{
+    bool in_time;
+
+    op->sleepers++;
+    in_time = rsq_cond_wait_until(&op->changed, &op->mu, deadline_ns);
+    op->sleepers--;
+    return in_time;
+}
+
 rsq_code rsq_op_wait(rsq_op *op, uint32_t timeout_ms)
 {
     rsq_spin spin = {0};
-    bool in_time = true;
+    rsq_code code = RSQ_OK;
     int64_t deadline;
-    bool done;
 
     if (!op)
         return RSQ_EINVAL;
-    if (timeout_ms > 0)
+    if (timeout_ms > 0 && !op->chunks)
         (void)rsq_spin_while_zero(&spin, &op->completed);
     deadline = rsq_deadline_ns(timeout_ms);
     rsq_mutex_lock(&op->mu);
-    while (atomic_load_explicit(&op->completed, memory_order_relaxed) == 0 && in_time) {
-        op->sleepers++;
-        in_time = rsq_cond_wait_until(&op->changed, &op->mu, deadline);
-        op->sleepers--;
+    while (!completed_locked(op) && !chunk_waits_locked(op) && code == RSQ_OK) {
+        /* Nothing more is shown before its own `done` has returned. */
+        if (op->calling == rsq_thread_self())
+            code = RSQ_EMISUSE;
+        else
+            code = sleep_locked(op, deadline) ? RSQ_OK : RSQ_ETIMEOUT;
     }
-    done = atomic_load_explicit(&op->completed, memory_order_relaxed) != 0;
+    if (code == RSQ_ETIMEOUT && (completed_locked(op) || chunk_waits_locked(op)))
+        code = RSQ_OK;
     rsq_mutex_unlock(&op->mu);
-    return done ? RSQ_OK : RSQ_ETIMEOUT;
+    return code;
 }
 
 void rsq_op_cancel(rsq_op *op)
@@ -242,7 +379,7 @@ rsq_code rsq_op_status(const rsq_op *op)
     if (!op)
         return RSQ_EINVAL;
     rsq_mutex_lock(&unconst(op)->mu);
-    code = atomic_load_explicit(&op->completed, memory_order_relaxed) ? op->code : RSQ_EPENDING;
+    code = completed_locked(op) ? op->code : RSQ_EPENDING;
     rsq_mutex_unlock(&unconst(op)->mu);
     return code;
 }
@@ -254,7 +391,7 @@ const rsq_error *rsq_op_error(const rsq_op *op)
     if (!op)
         return NULL;
     rsq_mutex_lock(&unconst(op)->mu);
-    error = op->error;
+    error = completed_locked(op) ? op->error : NULL;
     rsq_mutex_unlock(&unconst(op)->mu);
     return error;
 }
@@ -262,21 +399,31 @@ const rsq_error *rsq_op_error(const rsq_op *op)
 rsq_result *rsq_op_take_result(rsq_op *op)
 {
     rsq_result *r = NULL;
+    bool go_on = false;
 
     if (!op)
         return NULL;
     rsq_mutex_lock(&op->mu);
-    if (op->code == RSQ_OK && atomic_load_explicit(&op->completed, memory_order_relaxed) &&
-        op->taken < op->count) {
+    if (chunk_waits_locked(op)) {
+        r = op->results[0];
+        op->results[0] = NULL;
+        go_on = !op->over;
+    } else if (!op->chunks && op->code == RSQ_OK && completed_locked(op) && op->taken < op->count) {
         r = op->results[op->taken];
         op->results[op->taken++] = NULL;
     }
     rsq_mutex_unlock(&op->mu);
+    if (go_on)
+        rsq_chunks_go_on(op->chunks);
     return r;
 }
 
 void rsq_op_free(rsq_op *op)
 {
-    if (op)
-        op_unref(op);
+    if (!op)
+        return;
+    /* Nobody is left to take its chunks. */
+    if (op->chunks)
+        rsq_stop_ask(&op->stop, RSQ_ECANCELLED);
+    rsq_op_unref(op);
 }

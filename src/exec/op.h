@@ -9,6 +9,10 @@
  * Whoever takes it to DONE (its worker, the thread that cancels, the timer's)
  * owns the outcome; all others find it done and leave it alone. Its job runs
  * in any case, so the op outlives all that the workers and the timer hold of it.
+ *
+ * A read in chunks calls back for each chunk as well; chunks.h says how it runs.
+ * While its callback runs, the op looks the same to everybody: what comes then,
+ * the next chunk or the end, is shown when the callback has returned.
  */
 #ifndef RSQ_EXEC_OP_H
 #define RSQ_EXEC_OP_H
@@ -18,8 +22,8 @@
 #include "exec/stop.h"
 
 struct rsq_op {
-    /* The handle, the job, a place in the queue hold one each. Release on drop, acquire by the one that
-     * frees. */
+    /* The handle, the job, a reader between chunks, a place in the queue hold one each. Release on drop,
+     * acquire by the one that frees. */
     _Atomic uint32_t refs;
 
     /* Immutable after rsq_op_submit(). */
@@ -29,9 +33,10 @@ struct rsq_op {
     void *ctx; /* the caller's, borrowed until `done` has returned */
     rsq_shape shape;
     uint32_t timeout_ms;
-    bool several;          /* rsq_select_all_async(): an error names the query */
-    size_t count;          /* of requests */
-    rsq_request *requests; /* in the op's own block, SQL and parameters too */
+    bool several;              /* rsq_select_all_async(): an error names the query */
+    size_t count;              /* of requests */
+    rsq_request *requests;     /* in the op's own block, SQL and parameters too */
+    struct rsq_chunks *chunks; /* in the op's own block; NULL: the result comes whole */
 
     rsq_stop stop; /* guarded by itself */
 
@@ -43,9 +48,14 @@ struct rsq_op {
     rsq_cond changed;
     unsigned sleepers;
     _Atomic size_t completed; /* 0 or 1 */
+    bool over;                /* the outcome is settled; shown, when `completed` */
+    bool hidden;              /* something came while `done` ran */
+    bool told;                /* `done` was called for the end */
+    uintptr_t calling;        /* the thread on which `done` runs, of a read in chunks; 0: none */
     rsq_code code;
-    rsq_error *error;     /* owned; NULL: none, or no memory for it */
-    rsq_result **results; /* `count` in the op's own block, each owned until taken */
+    rsq_error *error; /* owned; NULL: none, or no memory for it */
+    /* `count` in the op's own block, each owned until taken; of a read in chunks the one that waits. */
+    rsq_result **results;
     size_t taken;
 
     rsq_job job;         /* the workers' while it waits */
@@ -58,6 +68,8 @@ typedef struct rsq_op_spec {
     bool several; /* the caller gave a list of queries, if only of one */
     rsq_shape shape;
     uint32_t timeout_ms;
+    size_t chunk_rows; /* 0: whole; else `count` is 1 */
+    uint32_t idle_ms;
     rsq_queue *queue; /* borrowed */
     rsq_op_done done;
     void *ctx;
@@ -65,5 +77,15 @@ typedef struct rsq_op_spec {
 
 /* Hand it to the workers. RSQ_OK (`*out`, unless NULL, written before), or RSQ_ENOMEM. */
 rsq_code rsq_op_submit(rsq_core *core, const rsq_op_spec *spec, rsq_op **out);
+
+/* Complete it, if that has not happened. With RSQ_OK the results are in place. */
+void rsq_op_complete(rsq_op *op, rsq_code code, const rsq_error *why);
+
+/* Show the next chunk, which is transferred; `last`: and complete with RSQ_OK. */
+void rsq_op_hand_over(rsq_op *op, rsq_result *chunk, bool last);
+
+/* One more, and one less, that holds the op. */
+void rsq_op_ref(rsq_op *op);
+void rsq_op_unref(rsq_op *op);
 
 #endif

@@ -102,6 +102,20 @@ void rsq_stop_leave(rsq_stop *s)
     rsq_mutex_unlock(&s->mu);
 }
 
+bool rsq_stop_rest(rsq_stop *s)
+{
+    bool in_time;
+
+    rsq_mutex_lock(&s->mu);
+    assert(s->conn);
+    rsq_conn_watch(s->conn, NULL);
+    s->conn = NULL;
+    s->entered = false;
+    in_time = s->why == RSQ_OK;
+    rsq_mutex_unlock(&s->mu);
+    return in_time;
+}
+
 rsq_code rsq_stop_why(rsq_stop *s)
 {
     rsq_code why;

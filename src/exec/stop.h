@@ -33,7 +33,7 @@ typedef struct rsq_stop {
     rsq_mutex mu;
     rsq_conn *conn; /* borrowed while the run has it; NULL: it does not run */
     rsq_code why;   /* RSQ_ECANCELLED, RSQ_ETIMEOUT; RSQ_OK: not asked */
-    bool entered;   /* it has begun, or ended */
+    bool entered;   /* it has begun and does not rest, or it ended */
 
     rsq_timer_entry deadline; /* the deadline, then each next interrupt */
 } rsq_stop;
@@ -59,6 +59,13 @@ bool rsq_stop_enter(rsq_stop *s, rsq_conn *conn);
 
 /* It has ended, and gives the connection back after this. */
 void rsq_stop_leave(rsq_stop *s);
+
+/*
+ * It gives the connection up for a while and may enter again; meanwhile it
+ * counts as not begun, so `early` tells of being asked. False: it was asked
+ * before, and nobody will tell.
+ */
+bool rsq_stop_rest(rsq_stop *s);
 
 /* Why it was asked to stop; RSQ_OK: it was not. */
 rsq_code rsq_stop_why(rsq_stop *s);

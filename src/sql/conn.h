@@ -94,11 +94,18 @@ rsq_code rsq_conn_select(rsq_conn *c, const rsq_request *rq, rsq_shape shape, rs
 /*
  * The same in chunks: begin, next until it says that there is no more or fails,
  * end (also after a failure). The parameters' memory is used until the end.
- * Nothing else is run on the connection meanwhile. `*out` NULL: no row is left.
+ * Nothing else is run on the connection meanwhile. An answer without rows is one
+ * empty chunk; any other chunk has a row.
  */
+typedef enum rsq_scan_left {
+    RSQ_SCAN_MORE, /* there are more rows */
+    RSQ_SCAN_LAST, /* these were the last */
+    RSQ_SCAN_EMPTY /* there is none at all */
+} rsq_scan_left;
+
 rsq_code rsq_conn_scan_begin(rsq_conn *c, const rsq_request *rq, rsq_error *err);
 rsq_code rsq_conn_scan_next(rsq_conn *c, const rsq_request *rq, size_t rows_max, rsq_shape shape,
-                            rsq_result **out, bool *more, rsq_error *err);
+                            rsq_result **out, rsq_scan_left *left, rsq_error *err);
 void rsq_conn_scan_end(rsq_conn *c);
 
 /* The tables a statement reads, in the schema of the open snapshot. Added to `tables`. */

@@ -52,18 +52,16 @@ rsq_code rsq_conn_scan_begin(rsq_conn *c, const rsq_request *rq, rsq_error *err)
 }
 
 rsq_code rsq_conn_scan_next(rsq_conn *c, const rsq_request *rq, size_t rows_max, rsq_shape shape,
-                            rsq_result **out, bool *more, rsq_error *err)
+                            rsq_result **out, rsq_scan_left *left, rsq_error *err)
 {
     rsq_result *r = NULL;
+    bool empty = false;
     rsq_code code;
 
-    assert(c->scan);
-    if (c->scan_rc == SQLITE_OK)
+    assert(c->scan && c->scan_rc != SQLITE_DONE);
+    if (c->scan_rc == SQLITE_OK) {
         c->scan_rc = sqlite3_step(c->scan->h);
-    if (c->scan_rc == SQLITE_DONE) {
-        *more = false;
-        *out = NULL;
-        return RSQ_OK;
+        empty = c->scan_rc == SQLITE_DONE;
     }
     if (shape == RSQ_SHAPE_JSON)
         code = rsq_rows_take_json(c, c->scan, rq, &c->scan_rc, rows_max, &r, err);
@@ -72,7 +70,7 @@ rsq_code rsq_conn_scan_next(rsq_conn *c, const rsq_request *rq, size_t rows_max,
     if (code != RSQ_OK)
         return code;
     r->commit_seq = c->snapshot_seq;
-    *more = c->scan_rc == SQLITE_ROW;
+    *left = empty ? RSQ_SCAN_EMPTY : c->scan_rc == SQLITE_ROW ? RSQ_SCAN_MORE : RSQ_SCAN_LAST;
     *out = r;
     return RSQ_OK;
 }
