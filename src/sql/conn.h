@@ -120,6 +120,40 @@ rsq_code rsq_conn_execute(rsq_conn *c, const rsq_request *rq, rsq_result **out, 
 rsq_code rsq_conn_execute_batch(rsq_conn *c, const rsq_request *rq, size_t rows, rsq_result **out,
                                 rsq_error *err);
 
+/*
+ * One of several statements that wait for the writer at the same time: their
+ * own calls, which may share a commit (group.c).
+ */
+typedef struct rsq_member {
+    const rsq_request *rq; /* borrowed until it is done */
+    bool wants_result;
+    bool alone; /* shares no commit (any more): the group that it was in was undone */
+
+    /* It has the connection from enter, unless that says no, to leave; so it can be told to stop. NULL: it
+     * cannot. */
+    bool (*enter)(struct rsq_member *m, rsq_conn *c);
+    void (*leave)(struct rsq_member *m);
+
+    /* The outcome. */
+    rsq_code code;
+    bool wrote;
+    rsq_result *result; /* owned; NULL unless wanted */
+    rsq_error *error;   /* owned; NULL: it went well, or no memory for it */
+
+    struct rsq_member *next; /* the next in line */
+} rsq_member;
+
+/*
+ * Run the members of the list in one transaction, from the first on, as far as
+ * they may share it, each with the outcome that it would have had by itself.
+ * Returns how many are done: committed, unless they failed. 0: nothing was
+ * done, and the first one is to be run by itself.
+ */
+size_t rsq_conn_execute_group(rsq_conn *c, rsq_member *first);
+
+/* Run one by itself. */
+void rsq_conn_execute_member(rsq_conn *c, rsq_member *m);
+
 rsq_code rsq_conn_begin(rsq_conn *c, rsq_error *err);
 rsq_code rsq_conn_commit(rsq_conn *c, rsq_error *err); /* on failure rolled back */
 void rsq_conn_rollback(rsq_conn *c);

@@ -104,6 +104,14 @@ static int authorize_pragma(rsq_guard *g, const char *name, const char *argument
     return refuse(g, "PRAGMA %s is refused: it would change one connection only", name);
 }
 
+/* Functions whose answer is about the statement before, which may be another caller's. */
+static bool asks_connection(const char *function)
+{
+    static const char *const names[] = {"changes", "total_changes", "last_insert_rowid"};
+
+    return function && is_listed(names, COUNT(names), function);
+}
+
 static int authorize_temp(rsq_guard *g)
 {
     g->kind |= RSQ_STMT_SCHEMA | RSQ_STMT_TEMP;
@@ -137,6 +145,7 @@ int rsq_guard_authorize(void *guard, int action, const char *arg3, const char *a
     case SQLITE_DETACH:
         return refuse(g, "ATTACH and DETACH are refused: use the open option attach");
     case SQLITE_PRAGMA:
+        g->kind |= RSQ_STMT_CONNECTION;
         return authorize_pragma(g, arg3, arg4);
     case SQLITE_CREATE_INDEX:
     case SQLITE_CREATE_TABLE:
@@ -160,8 +169,11 @@ int rsq_guard_authorize(void *guard, int action, const char *arg3, const char *a
     case SQLITE_READ:
         note_read(g, arg3, schema);
         return SQLITE_OK;
-    case SQLITE_SELECT:
     case SQLITE_FUNCTION:
+        if (asks_connection(arg4))
+            g->kind |= RSQ_STMT_CONNECTION;
+        return SQLITE_OK;
+    case SQLITE_SELECT:
     case SQLITE_RECURSIVE:
         return SQLITE_OK;
     default:

@@ -33,7 +33,10 @@ enum {
     RSQ_STMT_SCHEMA = 1u << 1, /* changes the schema or the statistics: any query may change its answer */
     RSQ_STMT_READONLY = 1u << 2,
     RSQ_STMT_EXPLAIN = 1u << 3,
-    RSQ_STMT_TEMP = 1u << 4 /* makes a temporary object */
+    RSQ_STMT_TEMP = 1u << 4, /* makes a temporary object */
+    /* Does, or asks for, something that belongs to the connection: a setting, the count of the last change.
+     */
+    RSQ_STMT_CONNECTION = 1u << 5
 };
 
 #define RSQ_GUARD_TEMP_TEXT "temporary objects belong to one connection: use them inside rsq_transaction()"
@@ -148,6 +151,11 @@ rsq_code rsq_conn_compile(rsq_conn *c, const char *sql, size_t len, unsigned fla
 
 /* prepare.c: after a step: take columns anew if SQLite re-prepared the statement. False: no memory. */
 bool rsq_stmt_refresh(rsq_stmt *s);
+
+/* write.c: bind the request to its statement and run it, in the open transaction or in one of its own. `out`
+ * may be NULL. */
+rsq_code rsq_conn_execute_prepared(rsq_conn *c, rsq_stmt *s, const rsq_request *rq, rsq_result **out,
+                                   rsq_error *err);
 
 /* bind.c */
 rsq_code rsq_stmt_bind(rsq_conn *c, rsq_stmt *s, const rsq_value *values, size_t n, rsq_error *err);

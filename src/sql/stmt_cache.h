@@ -37,6 +37,7 @@ typedef struct rsq_stmt {
     rsq_json_key *keys;   /* owned; NULL until JSON is asked for */
     char *key_text;       /* owned */
 
+    unsigned solo; /* runs for which it shares no commit, since it undid one; see group.c */
     rsq_builder_hint rows_hint;
     rsq_builder_hint json_hint;
 

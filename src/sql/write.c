@@ -124,6 +124,8 @@ static rsq_code execute_plain(rsq_conn *c, rsq_stmt *s, const rsq_request *rq, b
         rsq_capture_assert(c);
     rsq_capture_statement_begin(c);
     code = step_once(c, s, rq, out != NULL, out, err);
+    if (code != RSQ_OK && sqlite3_total_changes64(c->db) == total)
+        rsq_capture_statement_begin(c); /* nothing of it is left */
     rsq_capture_statement_end(c, s->kind);
     note_rowid(c, s);
     if (alone && code == RSQ_OK && rsq_conn_drop_temporary(c) != SQLITE_OK)
@@ -137,16 +139,13 @@ static rsq_code execute_plain(rsq_conn *c, rsq_stmt *s, const rsq_request *rq, b
     return code;
 }
 
-rsq_code rsq_conn_execute(rsq_conn *c, const rsq_request *rq, rsq_result **out, rsq_error *err)
+rsq_code rsq_conn_execute_prepared(rsq_conn *c, rsq_stmt *s, const rsq_request *rq, rsq_result **out,
+                                   rsq_error *err)
 {
     bool alone = sqlite3_get_autocommit(c->db) != 0;
     rsq_result *rows = NULL, *r = NULL;
-    rsq_stmt *s;
-    rsq_code code;
+    rsq_code code = rsq_stmt_bind_request(c, s, rq, err);
 
-    code = rsq_conn_prepare(c, rq, &s, err);
-    if (code == RSQ_OK)
-        code = rsq_stmt_bind_request(c, s, rq, err);
     if (code != RSQ_OK)
         return code;
     /* Before anything is changed: afterwards it would be too late to fail. */
@@ -170,6 +169,14 @@ rsq_code rsq_conn_execute(rsq_conn *c, const rsq_request *rq, rsq_result **out, 
     }
     rsq_result_unref(r);
     return code;
+}
+
+rsq_code rsq_conn_execute(rsq_conn *c, const rsq_request *rq, rsq_result **out, rsq_error *err)
+{
+    rsq_stmt *s;
+    rsq_code code = rsq_conn_prepare(c, rq, &s, err);
+
+    return code == RSQ_OK ? rsq_conn_execute_prepared(c, s, rq, out, err) : code;
 }
 
 static rsq_code run_rows(rsq_conn *c, rsq_stmt *s, const rsq_request *rq, size_t rows, int64_t *changes,
