@@ -234,7 +234,9 @@ enum {
     RSQ_OPEN_NO_CREATE = 1u << 1,       /**< a missing file is RSQ_ECANTOPEN */
     RSQ_OPEN_NO_FOREIGN_KEYS = 1u << 2, /**< foreign keys are enforced unless this is set */
     /** A reader ends its read transaction after each query instead of keeping it while it is the newest. */
-    RSQ_OPEN_NO_KEPT_SNAPSHOTS = 1u << 3
+    RSQ_OPEN_NO_KEPT_SNAPSHOTS = 1u << 3,
+    /** Each statement has a transaction of its own, also when several wait for the writer together. */
+    RSQ_OPEN_NO_GROUP_COMMIT = 1u << 4
 };
 
 /** When SQLite syncs; see SQLite's PRAGMA synchronous. */

@@ -141,6 +141,8 @@ void rsq_core_finish_ops(rsq_core *core)
 {
     rsq_cursors_wait(core);
     rsq_workers_fini(&core->op_workers);
+    if (core->writable)
+        rsq_writer_finish(&core->writer);
 }
 
 void rsq_core_close(rsq_core *core)

@@ -129,10 +129,15 @@ rsq_code rsq_core_select_all(rsq_core *core, const rsq_request *requests, size_t
     return select_leased(core, requests, count, RSQ_SHAPE_CELLS, timeout_ms, results, err);
 }
 
+static rsq_code refuse_readonly(rsq_error *err)
+{
+    return rsq_error_set(err, RSQ_EREADONLY, "the database is open read-only");
+}
+
 static rsq_code take_turn(rsq_core *core, const rsq_request *rq, uint32_t timeout_ms, rsq_error *err)
 {
     if (!core->writable)
-        return rsq_error_set(err, RSQ_EREADONLY, "the database is open read-only");
+        return refuse_readonly(err);
     return rsq_writer_acquire(&core->writer, rq->sql, rq->sql_len, rsq_core_timeout(core, timeout_ms), err);
 }
 
@@ -140,16 +145,12 @@ rsq_code rsq_core_execute(rsq_core *core, const rsq_request *rq, uint32_t timeou
                           rsq_error *err)
 {
     rsq_tx *here = rsq_tx_here(core);
-    rsq_code code;
 
     if (here)
         return rsq_tx_run_execute(here, rq, out, err);
-    code = take_turn(core, rq, timeout_ms, err);
-    if (code != RSQ_OK)
-        return code;
-    code = rsq_conn_execute(core->writer.conn, rq, out, err);
-    rsq_writer_release(&core->writer);
-    return code;
+    if (!core->writable)
+        return refuse_readonly(err);
+    return rsq_writer_execute(&core->writer, rq, rsq_core_timeout(core, timeout_ms), out, err);
 }
 
 rsq_code rsq_core_execute_batch(rsq_core *core, const rsq_request *rq, size_t rows, uint32_t timeout_ms,

@@ -1,22 +1,32 @@
 #include "exec/writer.h"
 
 #include <assert.h>
+#include <stddef.h>
 
+#include "base/alloc.h"
 #include "base/error.h"
+
+/* Statements that share a commit at most. */
+#define GROUP_MAX 256
+
+/* Longest time a commit waits for readers to come back, so that a log that has grown long can begin anew. */
+#define PAUSE_MS 10
+
+static void drain(rsq_job *job);
 
 void rsq_writer_init(rsq_writer *w, const rsq_conn_config *config, rsq_conn *conn, rsq_readers *readers,
                      rsq_commit_sink sink)
 {
     *w = (rsq_writer){.config = config, .sink = sink, .readers = readers, .conn = conn};
+    w->groups = !(config->flags & RSQ_OPEN_NO_GROUP_COMMIT);
+    w->drain.run = drain;
     rsq_mutex_init(&w->mu);
+    rsq_workers_init(&w->workers, 1);
 }
 
-void rsq_writer_stop(rsq_writer *w)
+void rsq_writer_finish(rsq_writer *w)
 {
-    rsq_mutex_lock(&w->mu);
-    w->stopping = true;
-    rsq_line_dismiss_locked(&w->waiting);
-    rsq_mutex_unlock(&w->mu);
+    rsq_workers_fini(&w->workers);
 }
 
 void rsq_writer_fini(rsq_writer *w)
@@ -24,6 +34,94 @@ void rsq_writer_fini(rsq_writer *w)
     assert(!w->held);
     rsq_conn_close(w->conn);
     rsq_mutex_fini(&w->mu);
+}
+
+/* --- what follows a commit, turn held --- */
+
+/*
+ * Bound the log. A plain copy needs no reader's help, but the log only begins
+ * anew when all of it was copied and no reader uses it: for a moment none is
+ * handed out. Afterwards readers read the database file itself, which does not
+ * hold the log, so they may go on before the next commit.
+ */
+static void tend_log(rsq_writer *w)
+{
+    rsq_log_wish wish = w->readers ? rsq_conn_log_wish(w->conn) : RSQ_LOG_FINE;
+
+    if (wish == RSQ_LOG_FINE)
+        return;
+    if (wish == RSQ_LOG_RESTART)
+        (void)rsq_readers_pause(w->readers, PAUSE_MS);
+    else
+        rsq_readers_let_go(w->readers);
+    rsq_conn_checkpoint_passive(w->conn);
+    if (wish == RSQ_LOG_RESTART)
+        rsq_readers_resume(w->readers);
+}
+
+/* Tell the sink. False: nothing was committed. */
+static bool publish(rsq_writer *w)
+{
+    rsq_changes changes;
+
+    if (!rsq_conn_take_changes(w->conn, &changes))
+        return false;
+    w->sink.fn(w->sink.ctx, &changes);
+    rsq_names_fini(&changes.tables);
+    return true;
+}
+
+/* A database in memory lives in its connection, which stays whatever happened to it. */
+static void replace_broken(rsq_writer *w)
+{
+    rsq_changes unknown = {.tables.all = true};
+    rsq_conn *fresh;
+
+    if (!rsq_conn_broken(w->conn) || !w->readers ||
+        rsq_conn_open(w->config, RSQ_CONN_WRITER, &fresh, NULL) != RSQ_OK)
+        return; /* it is tried again at the next turn's begin and end */
+    rsq_conn_close(w->conn);
+    w->conn = fresh;
+    /* Whether the failed commit happened is not known. */
+    unknown.commit_seq = atomic_load_explicit(&w->config->seq->newest, memory_order_relaxed);
+    w->sink.fn(w->sink.ctx, &unknown);
+}
+
+/* --- the turn --- */
+
+static void take_turn_locked(rsq_writer *w, const char *sql, size_t sql_len)
+{
+    w->held = true;
+    rsq_holder_set(&w->holder, sql, sql_len);
+}
+
+/* The turn goes to the first in line. True: that is the writer's thread, which the caller calls with no lock
+ * held. */
+static bool pass_on_locked(rsq_writer *w)
+{
+    rsq_write *first = w->line.first;
+
+    rsq_holder_clear(&w->holder);
+    w->held = first != NULL;
+    if (!first)
+        return false;
+    if (first->done)
+        return true;
+    first->state = RSQ_WRITE_GRANTED;
+    rsq_cond_signal(&first->cond);
+    return false;
+}
+
+static void pass_on(rsq_writer *w)
+{
+    bool drains;
+
+    rsq_mutex_lock(&w->mu);
+    assert(w->held);
+    drains = pass_on_locked(w);
+    rsq_mutex_unlock(&w->mu);
+    if (drains)
+        rsq_workers_submit(&w->workers, &w->drain);
 }
 
 static rsq_code not_in_time_locked(const rsq_writer *w, rsq_error *err)
@@ -37,88 +135,303 @@ static rsq_code not_in_time_locked(const rsq_writer *w, rsq_error *err)
                          holder[0] ? "; held by " : "", holder);
 }
 
-/* Longest time a commit waits for readers to come back, so that a log that has grown long can begin anew. */
-#define PAUSE_MS 10
-
-/*
- * Bound the log. A plain copy needs no reader's help, but the log only begins
- * anew when all of it was copied and no reader uses it: for a moment none is
- * handed out. Afterwards readers read the database file itself, which does not
- * hold the log, so they may go on before the next commit.
- */
-static void tend_log(rsq_writer *w)
+/* Wait in line until there is more to do than to wait: it has the turn, is done, or is out of line. */
+static rsq_write_state wait_locked(rsq_writer *w, rsq_write *write, uint32_t timeout_ms)
 {
-    rsq_log_wish wish = rsq_conn_log_wish(w->conn);
+    int64_t deadline_ns = rsq_deadline_ns(timeout_ms);
+    bool in_time = true;
 
-    if (wish == RSQ_LOG_FINE)
-        return;
-    if (wish == RSQ_LOG_RESTART)
-        (void)rsq_readers_pause(w->readers, PAUSE_MS);
-    else
-        rsq_readers_let_go(w->readers);
-    rsq_conn_checkpoint_passive(w->conn);
-    if (wish == RSQ_LOG_RESTART)
-        rsq_readers_resume(w->readers);
-}
-
-static void publish(rsq_writer *w)
-{
-    rsq_changes changes;
-
-    if (!rsq_conn_take_changes(w->conn, &changes))
-        return;
-    w->sink.fn(w->sink.ctx, &changes);
-    rsq_names_fini(&changes.tables);
-    if (w->readers)
-        tend_log(w);
-}
-
-/* A database in memory lives in its connection, which stays whatever happened to it. */
-static void replace_broken(rsq_writer *w)
-{
-    rsq_changes unknown = {.tables.all = true};
-    rsq_conn *fresh;
-
-    if (!w->readers || rsq_conn_open(w->config, RSQ_CONN_WRITER, &fresh, NULL) != RSQ_OK)
-        return; /* it is tried again at the next turn's begin and end */
-    rsq_conn_close(w->conn);
-    w->conn = fresh;
-    /* Whether the failed commit happened is not known. */
-    unknown.commit_seq = atomic_load_explicit(&w->config->seq->newest, memory_order_relaxed);
-    w->sink.fn(w->sink.ctx, &unknown);
+    rsq_cond_init(&write->cond);
+    write->state = RSQ_WRITE_WAITING;
+    rsq_writes_append(&w->line, write);
+    while ((write->state == RSQ_WRITE_WAITING && in_time) || write->state == RSQ_WRITE_TAKEN)
+        in_time =
+            rsq_cond_wait_until(&write->cond, &w->mu, in_time ? deadline_ns : RSQ_NO_DEADLINE) && in_time;
+    if (write->state == RSQ_WRITE_WAITING)
+        rsq_writes_remove(&w->line, write);
+    rsq_cond_fini(&write->cond);
+    return write->state;
 }
 
 rsq_code rsq_writer_acquire(rsq_writer *w, const char *sql, size_t sql_len, uint32_t timeout_ms,
                             rsq_error *err)
 {
+    rsq_write self = {.kind = RSQ_WRITE_TURN};
     rsq_code code = RSQ_OK;
-    bool mine = false;
 
     rsq_mutex_lock(&w->mu);
-    if (!w->stopping && !w->held)
-        mine = w->held = true;
-    else if (!w->stopping)
-        mine = rsq_line_wait_locked(&w->waiting, &w->mu, timeout_ms) != NULL;
-    if (mine)
-        rsq_holder_set(&w->holder, sql, sql_len);
-    else
+    if (w->stopping || (w->held && wait_locked(w, &self, timeout_ms) != RSQ_WRITE_GRANTED)) {
         code = not_in_time_locked(w, err);
+    } else {
+        if (w->held)
+            (void)rsq_writes_pop(&w->line); /* it is the first */
+        take_turn_locked(w, sql, sql_len);
+    }
     rsq_mutex_unlock(&w->mu);
     /* Replacing it at the end of the last turn may have failed for the same reason that broke it. */
-    if (code == RSQ_OK && rsq_conn_broken(w->conn))
+    if (code == RSQ_OK)
         replace_broken(w);
     return code;
 }
 
 void rsq_writer_release(rsq_writer *w)
 {
-    publish(w);
-    if (rsq_conn_broken(w->conn))
-        replace_broken(w);
+    if (publish(w))
+        tend_log(w);
+    replace_broken(w);
+    pass_on(w);
+}
+
+/* --- statements that stand next to each other --- */
+
+static rsq_write *write_of(rsq_member *m)
+{
+    return (rsq_write *)(void *)((char *)m - offsetof(rsq_write, member));
+}
+
+/* Take those at the head of the line. NULL: there is none. */
+static rsq_member *take_statements_locked(rsq_writer *w)
+{
+    rsq_write *write = w->line.first;
+    rsq_member *first = NULL, *last = NULL;
+
+    for (int n = 0; write && write->kind == RSQ_WRITE_STATEMENT && n < GROUP_MAX; n++) {
+        write->state = RSQ_WRITE_TAKEN;
+        write->member.next = NULL;
+        if (last)
+            last->next = &write->member;
+        else
+            first = &write->member;
+        last = &write->member;
+        write = write->next;
+    }
+    if (first)
+        take_turn_locked(w, write_of(first)->sql, write_of(first)->sql_len);
+    return first;
+}
+
+/* Those that were taken and not run wait again. */
+static void put_back_locked(rsq_member *m)
+{
+    for (; m; m = m->next)
+        write_of(m)->state = RSQ_WRITE_WAITING;
+}
+
+/* `n` of them are done; returns those that are left. Blocking ones may be gone when the lock is dropped. */
+static rsq_member *answer(rsq_writer *w, rsq_member *m, size_t n)
+{
+    rsq_writes asynchronous = {NULL, NULL};
+    rsq_write *write;
+
     rsq_mutex_lock(&w->mu);
-    assert(w->held);
-    rsq_holder_clear(&w->holder);
-    /* Handed from holder to holder: `held` stays true when somebody waits. */
-    w->held = rsq_line_grant_locked(&w->waiting, w);
+    if (n > 1) {
+        w->counters.groups++;
+        w->counters.members += n;
+        if (n > w->counters.largest)
+            w->counters.largest = n;
+    }
+    for (; n > 0; n--) {
+        write = rsq_writes_pop(&w->line);
+        assert(&write->member == m);
+        m = m->next;
+        write->state = RSQ_WRITE_DONE;
+        if (write->done)
+            rsq_writes_append(&asynchronous, write);
+        else
+            rsq_cond_signal(&write->cond);
+    }
     rsq_mutex_unlock(&w->mu);
+    while ((write = rsq_writes_pop(&asynchronous)) != NULL)
+        write->done(write);
+    return m;
+}
+
+/* Run as many from the first on as may share a commit, and answer them. Returns those that are left. */
+static rsq_member *run_some(rsq_writer *w, rsq_member *first)
+{
+    size_t n = w->groups ? rsq_conn_execute_group(w->conn, first) : 0;
+    rsq_member *left;
+    bool committed;
+
+    if (n == 0) {
+        replace_broken(w); /* what undid a group may have broken it */
+        rsq_conn_execute_member(w->conn, first);
+        n = 1;
+    }
+    committed = publish(w);
+    left = answer(w, first, n);
+    if (committed)
+        tend_log(w);
+    replace_broken(w);
+    return left;
+}
+
+/* --- blocking statements --- */
+
+static rsq_code outcome(rsq_member *m, rsq_result **out, rsq_error *err)
+{
+    if (m->code == RSQ_OK) {
+        if (out)
+            *out = m->result;
+        return RSQ_OK;
+    }
+    if (err && m->error)
+        *err = *m->error;
+    else
+        (void)rsq_error_set(err, m->code, "it failed, and there was no memory to say why");
+    rsq_free(m->error);
+    return m->code;
+}
+
+/* Its turn has come: run it, and in the same commit those behind it that are there by now. */
+static void lead(rsq_writer *w, rsq_write *self)
+{
+    rsq_member *m;
+
+    rsq_mutex_lock(&w->mu);
+    m = take_statements_locked(w);
+    rsq_mutex_unlock(&w->mu);
+    assert(m == &self->member);
+    replace_broken(w);
+    m = run_some(w, m);
+    rsq_mutex_lock(&w->mu);
+    put_back_locked(m);
+    rsq_mutex_unlock(&w->mu);
+    pass_on(w);
+}
+
+static rsq_code execute_in_line(rsq_writer *w, const rsq_request *rq, uint32_t timeout_ms, rsq_result **out,
+                                rsq_error *err)
+{
+    rsq_write self = {.kind = RSQ_WRITE_STATEMENT, .sql = rq->sql, .sql_len = rq->sql_len};
+    rsq_write_state state;
+
+    self.member.rq = rq;
+    self.member.wants_result = out != NULL;
+    state = wait_locked(w, &self, timeout_ms);
+    if (state == RSQ_WRITE_WAITING || state == RSQ_WRITE_DISMISSED) {
+        rsq_code code = not_in_time_locked(w, err);
+
+        rsq_mutex_unlock(&w->mu);
+        return code;
+    }
+    rsq_mutex_unlock(&w->mu);
+    if (state == RSQ_WRITE_GRANTED)
+        lead(w, &self);
+    return outcome(&self.member, out, err);
+}
+
+rsq_code rsq_writer_execute(rsq_writer *w, const rsq_request *rq, uint32_t timeout_ms, rsq_result **out,
+                            rsq_error *err)
+{
+    rsq_code code;
+
+    rsq_mutex_lock(&w->mu);
+    if (w->stopping) {
+        code = not_in_time_locked(w, err);
+        rsq_mutex_unlock(&w->mu);
+        return code;
+    }
+    if (w->held)
+        return execute_in_line(w, rq, timeout_ms, out, err);
+    take_turn_locked(w, rq->sql, rq->sql_len);
+    rsq_mutex_unlock(&w->mu);
+    replace_broken(w);
+    code = rsq_conn_execute(w->conn, rq, out, err);
+    rsq_writer_release(w);
+    return code;
+}
+
+/* --- asynchronous writes --- */
+
+static void run_work(rsq_writer *w, rsq_write *work)
+{
+    bool committed;
+
+    replace_broken(w);
+    work->run(work, w->conn);
+    committed = publish(w);
+    work->done(work);
+    if (committed)
+        tend_log(w);
+    replace_broken(w);
+}
+
+/* The job of the writer's thread, which has the turn: go through the line as far as nobody else must run it.
+ */
+static void drain(rsq_job *job)
+{
+    rsq_writer *w = (rsq_writer *)(void *)((char *)job - offsetof(rsq_writer, drain));
+    rsq_write *work;
+    rsq_member *m;
+
+    rsq_mutex_lock(&w->mu);
+    while (w->line.first && w->line.first->kind != RSQ_WRITE_TURN) {
+        work = NULL;
+        m = take_statements_locked(w);
+        if (!m) {
+            work = rsq_writes_pop(&w->line);
+            take_turn_locked(w, work->sql, work->sql_len);
+        }
+        rsq_mutex_unlock(&w->mu);
+        replace_broken(w);
+        if (work)
+            run_work(w, work);
+        while (m)
+            m = run_some(w, m);
+        rsq_mutex_lock(&w->mu);
+    }
+    /* The first in line, if there is one, is a thread. */
+    (void)pass_on_locked(w);
+    rsq_mutex_unlock(&w->mu);
+}
+
+rsq_code rsq_writer_submit(rsq_writer *w, rsq_write *write)
+{
+    rsq_code code = rsq_workers_ensure(&w->workers, NULL);
+    bool idle;
+
+    if (code != RSQ_OK)
+        return code;
+    rsq_mutex_lock(&w->mu);
+    if (w->stopping) {
+        rsq_mutex_unlock(&w->mu);
+        return RSQ_ECLOSED;
+    }
+    write->state = RSQ_WRITE_WAITING;
+    rsq_writes_append(&w->line, write);
+    idle = !w->held;
+    if (idle)
+        w->held = true;
+    rsq_mutex_unlock(&w->mu);
+    if (idle)
+        rsq_workers_submit(&w->workers, &w->drain);
+    return RSQ_OK;
+}
+
+/* --- the end --- */
+
+void rsq_writer_stop(rsq_writer *w)
+{
+    rsq_writes all, dismissed = {NULL, NULL};
+    rsq_write *write;
+
+    rsq_mutex_lock(&w->mu);
+    w->stopping = true;
+    all = w->line;
+    w->line = (rsq_writes){NULL, NULL};
+    while ((write = rsq_writes_pop(&all)) != NULL) {
+        if (write->state != RSQ_WRITE_WAITING) {
+            rsq_writes_append(&w->line, write); /* it is being run, or runs next */
+            continue;
+        }
+        write->state = RSQ_WRITE_DISMISSED;
+        if (write->done)
+            rsq_writes_append(&dismissed, write);
+        else
+            rsq_cond_signal(&write->cond);
+    }
+    rsq_mutex_unlock(&w->mu);
+    while ((write = rsq_writes_pop(&dismissed)) != NULL)
+        write->done(write);
 }

@@ -1,18 +1,23 @@
 /*
  * The writer: the one connection that writes, and whose turn it is.
  *
- * Whoever holds it runs on its own thread; the others wait in line. A turn
- * lasts one statement, one batch or one transaction, and after each commit, with
- * the turn still held, what changed goes to the commit sink: so the sink sees
- * commits in their order. The sink is how live queries learn of commits without
- * the writer knowing of live queries.
+ * A blocking call that finds it idle takes the turn and runs where it is; all
+ * others wait in line (write.h). A turn lasts one batch, one transaction, or one
+ * statement together with the statements that wait next to it, which share its
+ * commit. Asynchronous writes are run by a thread of the writer's, when their
+ * turn comes.
+ *
+ * After each commit, with the turn still held, what changed goes to the commit
+ * sink: so the sink sees commits in their order. The sink is how live queries
+ * learn of commits without the writer knowing of live queries.
  */
 #ifndef RSQ_EXEC_WRITER_H
 #define RSQ_EXEC_WRITER_H
 
 #include "exec/holder.h"
-#include "exec/line.h"
 #include "exec/readers.h"
+#include "exec/workers.h"
+#include "exec/write.h"
 #include "sql/conn.h"
 
 typedef struct rsq_commit_sink {
@@ -20,27 +25,47 @@ typedef struct rsq_commit_sink {
     void *ctx;
 } rsq_commit_sink;
 
+/* What became of the statements that waited. */
+typedef struct rsq_group_counters {
+    uint64_t groups;  /* of two and more that shared a commit */
+    uint64_t members; /* in them */
+    uint64_t largest; /* members in one */
+} rsq_group_counters;
+
 typedef struct rsq_writer {
     /* Immutable after rsq_writer_init(). */
     const rsq_conn_config *config; /* borrowed; outlives the writer */
     rsq_commit_sink sink;          /* borrowed; outlives the writer */
     rsq_readers *readers;          /* borrowed; asked to let go before a checkpoint; NULL without a log */
+    bool groups;                   /* statements may share a commit */
 
     /* Any thread, under mu. */
     rsq_mutex mu;
     bool held;
     rsq_holder holder;
-    rsq_line waiting;
+    rsq_writes line;
+    rsq_group_counters counters;
     bool stopping;
 
     /* Who has the turn. */
     rsq_conn *conn; /* owned */
+
+    /* The thread for asynchronous writes. Its job is submitted by who gives it the turn. */
+    rsq_workers workers;
+    rsq_job drain;
 } rsq_writer;
 
 /* Takes ownership of `conn`. */
 void rsq_writer_init(rsq_writer *w, const rsq_conn_config *config, rsq_conn *conn, rsq_readers *readers,
                      rsq_commit_sink sink);
+
+/* Refuse new writes with RSQ_ECLOSED and send those that wait away; does not wait. */
 void rsq_writer_stop(rsq_writer *w);
+
+/* After stop: end the thread for asynchronous writes, when it has answered those it had begun. */
+void rsq_writer_finish(rsq_writer *w);
+
+/* After finish, with no turn out. */
 void rsq_writer_fini(rsq_writer *w);
 
 /* Take the turn. RSQ_OK, RSQ_ETIMEOUT, RSQ_ECLOSED. `sql` as in rsq_readers_acquire(). */
@@ -52,5 +77,16 @@ rsq_code rsq_writer_acquire(rsq_writer *w, const char *sql, size_t sql_len, uint
  * error left in doubt, and give the turn to the next.
  */
 void rsq_writer_release(rsq_writer *w);
+
+/* Run one statement when its turn comes, on this thread or on that of whoever has the turn. `out` may be
+ * NULL. */
+rsq_code rsq_writer_execute(rsq_writer *w, const rsq_request *rq, uint32_t timeout_ms, rsq_result **out,
+                            rsq_error *err);
+
+/*
+ * Put an asynchronous write in line; its `done` is called exactly once if this
+ * returns RSQ_OK. RSQ_ECLOSED or RSQ_ENOMEM: it is not in line.
+ */
+rsq_code rsq_writer_submit(rsq_writer *w, rsq_write *write);
 
 #endif

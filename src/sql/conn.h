@@ -136,6 +136,7 @@ typedef struct rsq_member {
 
     /* The outcome. */
     rsq_code code;
+    bool ran; /* it was not told to stop before it began */
     bool wrote;
     rsq_result *result; /* owned; NULL unless wanted */
     rsq_error *error;   /* owned; NULL: it went well, or no memory for it */

@@ -44,7 +44,8 @@ static void run(rsq_conn *c, rsq_stmt *s, rsq_member *m)
     int64_t total = sqlite3_total_changes64(c->db);
     rsq_error error;
 
-    if (m->enter && !m->enter(m, c)) {
+    m->ran = !m->enter || m->enter(m, c);
+    if (!m->ran) {
         m->code = RSQ_ECANCELLED;
         return;
     }
@@ -115,11 +116,9 @@ static bool is_its_own(rsq_code code)
 /* Is the transaction still what it was, but for what the member did? */
 static bool stands(rsq_conn *c, const rsq_member *m)
 {
-    /* Told to stop before it ran, it did nothing; told while it ran, SQLite may have undone more than it. */
-    bool untouched = m->code == RSQ_ECANCELLED && !m->error;
-
-    return (untouched || is_its_own(m->code)) && !c->broken && !sqlite3_get_autocommit(c->db) &&
-           !leaves_violation(c);
+    if (!m->ran)
+        return true;
+    return is_its_own(m->code) && !c->broken && !sqlite3_get_autocommit(c->db) && !leaves_violation(c);
 }
 
 /* Run members until one may not share the transaction. False: one has spoilt it. */
