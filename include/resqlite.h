@@ -800,6 +800,37 @@ RSQ_API rsq_code rsq_select_all_async(rsq_db *db, const rsq_query *queries, size
                                       const rsq_op_options *opts, rsq_op **out);
 
 /**
+ * rsq_execute() on the writer's thread. Writes run in the order in which they
+ * were submitted, a blocking write of the same thread after them. Statements
+ * that wait together share a commit (unless RSQ_OPEN_NO_GROUP_COMMIT), each with
+ * the outcome that it would have had by itself; an op completes after the COMMIT
+ * that holds its write. Called inside a transaction function it is no part of
+ * the transaction, and runs after it.
+ *
+ * @param sql, params  copied into the op, in one block, which is recycled up to
+ *                     64 KiB of parameters.
+ * @param opts         NULL for the defaults. `timeout_ms` counts from the submission: a write that
+ *                     is interrupted by it, or by rsq_op_cancel(), is undone. `chunk_rows` is
+ *                     RSQ_EINVAL.
+ * @param out          as in rsq_select_async().
+ * @return RSQ_OK: submitted, and completed exactly once. RSQ_EINVAL, RSQ_ECLOSED, RSQ_ENOMEM,
+ *         RSQ_EREADONLY (the database is open read-only): not submitted. A database that is
+ *         closed completes those that wait with RSQ_ECLOSED: wait for what must not be lost.
+ *
+ * Thread: any.
+ */
+RSQ_API rsq_code rsq_execute_async(rsq_db *db, const char *sql, const rsq_value *params, size_t nparams,
+                                   const rsq_op_options *opts, rsq_op **out);
+
+/** rsq_execute_named() on the writer's thread; see rsq_execute_async(). */
+RSQ_API rsq_code rsq_execute_async_named(rsq_db *db, const char *sql, const rsq_named *named, size_t nnamed,
+                                         const rsq_op_options *opts, rsq_op **out);
+
+/** rsq_execute_batch() on the writer's thread, in a transaction of its own; see rsq_execute_async(). */
+RSQ_API rsq_code rsq_execute_batch_async(rsq_db *db, const char *sql, const rsq_value *matrix, size_t rows,
+                                         size_t columns, const rsq_op_options *opts, rsq_op **out);
+
+/**
  * Sleep until an op has completed, or a chunk of it waits to be taken. It may
  * return before the call of `done` is in the queue.
  * @param timeout_ms  0: only look; UINT32_MAX: no limit.
@@ -823,7 +854,7 @@ RSQ_API rsq_code rsq_op_status(const rsq_op *op);
 RSQ_API const rsq_error *rsq_op_error(const rsq_op *op);
 
 /**
- * Take its result, or the next one of rsq_select_all_async(), or the chunk that
+ * Take its result (of a write too), or the next one of rsq_select_all_async(), or the chunk that
  * waits: the caller owns it. NULL if there is none, or none any more. Thread: any.
  */
 RSQ_API rsq_result *rsq_op_take_result(rsq_op *op);

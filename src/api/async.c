@@ -8,19 +8,9 @@
 
 #define IDLE_MS_DEFAULT 30000
 
-/* The requests are checked. */
-static rsq_code submit(rsq_db *db, const rsq_request *requests, size_t count, bool several, rsq_shape shape,
-                       const rsq_op_options *o, rsq_op **out)
+/* `spec` says what, with checked requests; the options say the rest. */
+static rsq_code submit(rsq_db *db, rsq_op_spec *spec, const rsq_op_options *o, rsq_op **out)
 {
-    rsq_op_spec spec = {.requests = requests,
-                        .count = count,
-                        .several = several,
-                        .shape = shape,
-                        .timeout_ms = o->timeout_ms,
-                        .chunk_rows = o->chunk_rows,
-                        .idle_ms = o->idle_timeout_ms ? o->idle_timeout_ms : IDLE_MS_DEFAULT,
-                        .done = o->done,
-                        .ctx = o->ctx};
     rsq_code code;
 
     if (!out && !o->done)
@@ -28,9 +18,36 @@ static rsq_code submit(rsq_db *db, const rsq_request *requests, size_t count, bo
     code = rsq_db_pin(db, NULL);
     if (code != RSQ_OK)
         return code;
-    spec.queue = o->queue ? o->queue : db->queue;
-    code = rsq_op_submit(db->core, &spec, out);
+    spec->timeout_ms = o->timeout_ms;
+    spec->queue = o->queue ? o->queue : db->queue;
+    spec->done = o->done;
+    spec->ctx = o->ctx;
+    if (spec->kind != RSQ_OP_READ && !db->core->writable)
+        code = RSQ_EREADONLY;
+    else
+        code = rsq_op_submit(db->core, spec, out);
     rsq_db_unpin(db);
+    return code;
+}
+
+static rsq_code read_request(const char *sql, rsq_args args, size_t rows, const rsq_op_options *o,
+                             rsq_request *rq)
+{
+    rsq_code code;
+
+    if (!sql || !rsq_json_flags_are_valid(o->json))
+        return RSQ_EINVAL;
+    if (args.named)
+        code = rsq_named_check(args.named, args.count, NULL);
+    else
+        code = rsq_values_check(args.values, rows * args.count, NULL);
+    *rq = (rsq_request){.sql = sql,
+                        .sql_len = o->sql_len ? o->sql_len : strlen(sql),
+                        .params = args.values,
+                        .named = args.named,
+                        .nparams = args.count,
+                        .json = o->json,
+                        .bytes_max = rsq_bytes_max(o->max_result_bytes)};
     return code;
 }
 
@@ -38,21 +55,39 @@ static rsq_code submit_one(rsq_db *db, const char *sql, rsq_args args, rsq_shape
                            const rsq_op_options *opts, rsq_op **out)
 {
     rsq_op_options o;
-    rsq_request rq = {.sql = sql, .params = args.values, .named = args.named, .nparams = args.count};
+    rsq_request rq;
     rsq_code code = rsq_options_read(&o, sizeof o, opts, NULL);
 
-    if (code == RSQ_OK && (!sql || !rsq_json_flags_are_valid(o.json)))
+    if (code == RSQ_OK)
+        code = read_request(sql, args, 1, &o, &rq);
+    if (code == RSQ_OK) {
+        rsq_op_spec spec = {.requests = &rq, .count = 1, .shape = shape, .chunk_rows = o.chunk_rows};
+
+        spec.idle_ms = o.idle_timeout_ms ? o.idle_timeout_ms : IDLE_MS_DEFAULT;
+        code = submit(db, &spec, &o, out);
+    }
+    return code;
+}
+
+static rsq_code submit_write(rsq_db *db, rsq_op_kind kind, const char *sql, rsq_args args, size_t rows,
+                             const rsq_op_options *opts, rsq_op **out)
+{
+    rsq_op_options o;
+    rsq_request rq;
+    rsq_code code = rsq_options_read(&o, sizeof o, opts, NULL);
+
+    if (code == RSQ_OK && o.chunk_rows)
         code = RSQ_EINVAL;
-    if (code == RSQ_OK && args.named)
-        code = rsq_named_check(args.named, args.count, NULL);
-    else if (code == RSQ_OK)
-        code = rsq_values_check(args.values, args.count, NULL);
-    if (code != RSQ_OK)
-        return code;
-    rq.sql_len = o.sql_len ? o.sql_len : strlen(sql);
-    rq.json = o.json;
-    rq.bytes_max = rsq_bytes_max(o.max_result_bytes);
-    return submit(db, &rq, 1, false, shape, &o, out);
+    if (code == RSQ_OK && args.count && rows > SIZE_MAX / sizeof *args.values / args.count)
+        code = RSQ_EINVAL;
+    if (code == RSQ_OK)
+        code = read_request(sql, args, rows, &o, &rq);
+    if (code == RSQ_OK) {
+        rsq_op_spec spec = {.kind = kind, .rows = rows, .requests = &rq, .count = 1};
+
+        code = submit(db, &spec, &o, out);
+    }
+    return code;
 }
 
 rsq_code rsq_select_async(rsq_db *db, const char *sql, const rsq_value *params, size_t nparams,
@@ -87,6 +122,14 @@ rsq_code rsq_select_json_async_named(rsq_db *db, const char *sql, const rsq_name
     return submit_one(db, sql, args, RSQ_SHAPE_JSON, opts, out);
 }
 
+static rsq_code submit_all(rsq_db *db, const rsq_request *requests, size_t count, const rsq_op_options *o,
+                           rsq_op **out)
+{
+    rsq_op_spec spec = {.requests = requests, .count = count, .several = true};
+
+    return submit(db, &spec, o, out);
+}
+
 rsq_code rsq_select_all_async(rsq_db *db, const rsq_query *queries, size_t count, const rsq_op_options *opts,
                               rsq_op **out)
 {
@@ -99,7 +142,31 @@ rsq_code rsq_select_all_async(rsq_db *db, const rsq_query *queries, size_t count
     if (code == RSQ_OK)
         code = rsq_requests_read(queries, count, o.json, o.max_result_bytes, &requests, NULL);
     if (code == RSQ_OK)
-        code = submit(db, requests, count, true, RSQ_SHAPE_CELLS, &o, out);
+        code = submit_all(db, requests, count, &o, out);
     rsq_free(requests);
     return code;
+}
+
+rsq_code rsq_execute_async(rsq_db *db, const char *sql, const rsq_value *params, size_t nparams,
+                           const rsq_op_options *opts, rsq_op **out)
+{
+    rsq_args args = {.values = params, .count = nparams};
+
+    return submit_write(db, RSQ_OP_EXECUTE, sql, args, 1, opts, out);
+}
+
+rsq_code rsq_execute_async_named(rsq_db *db, const char *sql, const rsq_named *named, size_t nnamed,
+                                 const rsq_op_options *opts, rsq_op **out)
+{
+    rsq_args args = {.named = named, .count = nnamed};
+
+    return submit_write(db, RSQ_OP_EXECUTE, sql, args, 1, opts, out);
+}
+
+rsq_code rsq_execute_batch_async(rsq_db *db, const char *sql, const rsq_value *matrix, size_t rows,
+                                 size_t columns, const rsq_op_options *opts, rsq_op **out)
+{
+    rsq_args args = {.values = matrix, .count = columns};
+
+    return submit_write(db, RSQ_OP_BATCH, sql, args, rows, opts, out);
 }

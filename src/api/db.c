@@ -107,9 +107,8 @@ static rsq_code check_attach(const rsq_open_options *o, size_t i, rsq_error *err
 
 static rsq_code check_options(const char *path, const rsq_open_options *o, rsq_error *err)
 {
-    const uint32_t known =
-        RSQ_OPEN_READONLY | RSQ_OPEN_NO_CREATE | RSQ_OPEN_NO_FOREIGN_KEYS | RSQ_OPEN_NO_KEPT_SNAPSHOTS |
-        RSQ_OPEN_NO_GROUP_COMMIT;
+    const uint32_t known = RSQ_OPEN_READONLY | RSQ_OPEN_NO_CREATE | RSQ_OPEN_NO_FOREIGN_KEYS |
+                           RSQ_OPEN_NO_KEPT_SNAPSHOTS | RSQ_OPEN_NO_GROUP_COMMIT;
     bool memory = !path[0] || strcmp(path, ":memory:") == 0;
 
     if (o->flags & ~known)

@@ -3,6 +3,8 @@
 #include <stdarg.h>
 #include <stdio.h>
 
+#include "base/alloc.h"
+
 /* Whatever names and SQL a message quotes, it is one line that cannot steer a terminal. */
 static void make_one_line(char *text)
 {
@@ -55,4 +57,13 @@ rsq_code rsq_error_set(rsq_error *err, rsq_code code, const char *format, ...)
     make_one_line(err->message);
     make_text(err->message);
     return code;
+}
+
+rsq_error *rsq_error_copy(const rsq_error *err)
+{
+    rsq_error *copy = err ? rsq_alloc(sizeof *copy) : NULL;
+
+    if (copy)
+        *copy = *err;
+    return copy;
 }

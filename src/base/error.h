@@ -12,4 +12,7 @@
 __attribute__((format(printf, 3, 4))) rsq_code rsq_error_set(rsq_error *err, rsq_code code,
                                                              const char *format, ...);
 
+/* A copy that the caller frees; NULL for NULL, and without memory. */
+rsq_error *rsq_error_copy(const rsq_error *err);
+
 #endif

@@ -6,6 +6,9 @@
 #include "base/error.h"
 #include "base/values.h"
 #include "exec/chunks.h"
+#include "exec/op_pool.h"
+#include "exec/op_write.h"
+#include "exec/tx.h"
 #include "plat/spin.h"
 
 static rsq_op *op_of_job(rsq_job *job)
@@ -31,7 +34,7 @@ void rsq_op_unref(rsq_op *op)
     rsq_stop_fini(&op->stop);
     rsq_cond_fini(&op->changed);
     rsq_mutex_fini(&op->mu);
-    rsq_free(op);
+    rsq_op_block_free(op, op->capacity);
 }
 
 /* --- completion --- */
@@ -109,15 +112,6 @@ static void call_done(rsq_queue_node *node, bool deliver)
     rsq_op_unref(op);
 }
 
-static rsq_error *copy_error(const rsq_error *why)
-{
-    rsq_error *copy = why ? rsq_alloc(sizeof *copy) : NULL;
-
-    if (copy)
-        *copy = *why;
-    return copy;
-}
-
 /* Something came: show it, or keep it while `done` runs. True: `done` is to be called. */
 static bool came_locked(rsq_op *op)
 {
@@ -139,7 +133,7 @@ void rsq_op_complete(rsq_op *op, rsq_code code, const rsq_error *why)
         op->over = true;
         op->code = code;
         if (code != RSQ_OK) {
-            op->error = copy_error(why);
+            op->error = rsq_error_copy(why);
             dropped = op->results[0]; /* a chunk that waits */
             op->results[0] = NULL;
         }
@@ -221,38 +215,49 @@ static size_t align_up(size_t n)
     return (n + 15) & ~(size_t)15;
 }
 
-static size_t values_size(const rsq_request *rq)
+/* Of a batch `rows` rows, else one. */
+static size_t values_size(const rsq_request *rq, size_t rows)
 {
-    return rq->named ? rsq_named_size(rq->named, rq->nparams) : rsq_values_size(rq->params, rq->nparams);
+    return rq->named ? rsq_named_size(rq->named, rq->nparams)
+                     : rsq_values_size(rq->params, rows * rq->nparams);
 }
 
-static void pack_values(rsq_request *rq, char *to)
+static void pack_values(rsq_request *rq, size_t rows, char *to)
 {
     if (rq->named) {
         rsq_named_pack(to, rq->named, rq->nparams);
         rq->named = (const rsq_named *)(void *)to;
     } else {
-        (void)rsq_values_pack(to, rq->params, rq->nparams);
+        (void)rsq_values_pack(to, rq->params, rows * rq->nparams);
         rq->params = (const rsq_value *)(void *)to;
     }
 }
 
-static size_t block_size(const rsq_op_spec *spec)
+static size_t rows_of(const rsq_op_spec *spec)
+{
+    return spec->kind == RSQ_OP_BATCH ? spec->rows : 1;
+}
+
+/* `*packed`: bytes of the parameters in it. */
+static size_t block_size(const rsq_op_spec *spec, size_t *packed)
 {
     size_t size = align_up(sizeof(rsq_op));
 
     size += align_up(spec->count * sizeof(rsq_request));
     size += align_up(spec->count * sizeof(rsq_result *));
     size += spec->chunk_rows ? align_up(sizeof(rsq_chunks)) : 0;
+    size += spec->kind != RSQ_OP_READ ? align_up(sizeof(rsq_op_write)) : 0;
+    *packed = 0;
     for (size_t i = 0; i < spec->count; i++) {
-        size += align_up(values_size(&spec->requests[i]));
+        *packed += values_size(&spec->requests[i], rows_of(spec));
+        size += align_up(values_size(&spec->requests[i], rows_of(spec)));
         size += align_up(spec->requests[i].sql_len + 1);
     }
     return size;
 }
 
-/* Part the block behind the op: requests, results, what a read in chunks needs, then each request's values
- * and SQL. */
+/* Part the block behind the op: requests, results, what a read in chunks or a write needs, then each
+ * request's values and SQL. */
 static void fill_block(rsq_op *op, const rsq_op_spec *spec)
 {
     char *p = (char *)op + align_up(sizeof *op);
@@ -267,12 +272,17 @@ static void fill_block(rsq_op *op, const rsq_op_spec *spec)
         memset(p, 0, sizeof *op->chunks);
         p += align_up(sizeof *op->chunks);
     }
+    if (spec->kind != RSQ_OP_READ) {
+        op->write = (rsq_op_write *)(void *)p;
+        memset(p, 0, sizeof *op->write);
+        p += align_up(sizeof *op->write);
+    }
     for (size_t i = 0; i < spec->count; i++) {
         rsq_request *rq = &op->requests[i];
 
         *rq = spec->requests[i];
-        pack_values(rq, p);
-        p += align_up(values_size(&spec->requests[i]));
+        pack_values(rq, rows_of(spec), p);
+        p += align_up(values_size(&spec->requests[i], rows_of(spec)));
         memcpy(p, spec->requests[i].sql, rq->sql_len);
         p[rq->sql_len] = '\0';
         rq->sql = p;
@@ -282,11 +292,14 @@ static void fill_block(rsq_op *op, const rsq_op_spec *spec)
 
 static rsq_op *make_op(rsq_core *core, const rsq_op_spec *spec)
 {
-    rsq_op *op = rsq_alloc(block_size(spec));
+    size_t packed, capacity;
+    size_t size = block_size(spec, &packed);
+    rsq_op *op = rsq_op_block_new(size, packed <= RSQ_OP_PACKED_KEPT, &capacity);
 
     if (!op)
         return NULL;
     memset(op, 0, sizeof *op);
+    op->capacity = capacity;
     atomic_init(&op->completed, 0);
     op->core = core;
     op->queue = spec->done ? rsq_queue_ref(spec->queue) : NULL;
@@ -303,12 +316,19 @@ static rsq_op *make_op(rsq_core *core, const rsq_op_spec *spec)
     return op;
 }
 
+/* The threads that it needs. */
+static bool have_threads(rsq_core *core, rsq_op_kind kind)
+{
+    rsq_workers *workers = kind == RSQ_OP_READ ? &core->op_workers : &core->writer.workers;
+
+    return rsq_workers_ensure(workers, NULL) == RSQ_OK && rsq_timer_ensure(&core->timer, NULL) == RSQ_OK;
+}
+
 rsq_code rsq_op_submit(rsq_core *core, const rsq_op_spec *spec, rsq_op **out)
 {
     rsq_op *op;
 
-    if (rsq_workers_ensure(&core->op_workers, NULL) != RSQ_OK ||
-        rsq_timer_ensure(&core->timer, NULL) != RSQ_OK)
+    if (!have_threads(core, spec->kind))
         return RSQ_ENOMEM;
     op = make_op(core, spec);
     if (!op)
@@ -316,10 +336,15 @@ rsq_code rsq_op_submit(rsq_core *core, const rsq_op_spec *spec, rsq_op **out)
     atomic_init(&op->refs, out ? 2 : 1); /* the handle's and the job's */
     if (op->chunks)
         rsq_chunks_init(op->chunks, op, spec->chunk_rows, spec->idle_ms);
+    if (op->write)
+        rsq_op_write_init(op->write, op, spec->kind, spec->rows);
     if (out)
         *out = op;
     rsq_stop_init(&op->stop, &core->timer, spec->timeout_ms, stopped_early);
-    rsq_workers_submit(&core->op_workers, &op->job);
+    if (op->write)
+        rsq_writer_submit(&core->writer, &op->write->write);
+    else
+        rsq_workers_submit(&core->op_workers, &op->job);
     return RSQ_OK;
 }
 
@@ -343,6 +368,9 @@ rsq_code rsq_op_wait(rsq_op *op, uint32_t timeout_ms)
 
     if (!op)
         return RSQ_EINVAL;
+    /* A write waits for the transaction of this thread, which would wait for the write. */
+    if (op->write && timeout_ms > 0 && rsq_tx_here(op->core) && rsq_op_status(op) == RSQ_EPENDING)
+        return RSQ_EMISUSE;
     if (timeout_ms > 0 && !op->chunks)
         (void)rsq_spin_while_zero(&spin, &op->completed);
     deadline = rsq_deadline_ns(timeout_ms);

@@ -1,5 +1,6 @@
 /*
- * The inside of an rsq_op: a read that runs on a worker.
+ * The inside of an rsq_op: a read that runs on a worker, or a write that waits in
+ * the writer's line (op_write.h).
  *
  *             worker has a reader              ends
  *   WAITING ───────────────────────► RUNNING ───────► DONE ──► done callback, once
@@ -21,6 +22,15 @@
 #include "exec/queue.h"
 #include "exec/stop.h"
 
+typedef enum rsq_op_kind {
+    RSQ_OP_READ,
+    RSQ_OP_EXECUTE, /* one statement */
+    RSQ_OP_BATCH    /* one statement for each of `rows` rows of parameters */
+} rsq_op_kind;
+
+/* Bytes of parameters up to which an op's block is recycled. */
+#define RSQ_OP_PACKED_KEPT ((size_t)65536)
+
 struct rsq_op {
     /* The handle, the job, a reader between chunks, a place in the queue hold one each. Release on drop,
      * acquire by the one that frees. */
@@ -33,10 +43,12 @@ struct rsq_op {
     void *ctx; /* the caller's, borrowed until `done` has returned */
     rsq_shape shape;
     uint32_t timeout_ms;
-    bool several;              /* rsq_select_all_async(): an error names the query */
-    size_t count;              /* of requests */
-    rsq_request *requests;     /* in the op's own block, SQL and parameters too */
-    struct rsq_chunks *chunks; /* in the op's own block; NULL: the result comes whole */
+    bool several;               /* rsq_select_all_async(): an error names the query */
+    size_t count;               /* of requests */
+    rsq_request *requests;      /* in the op's own block, SQL and parameters too */
+    struct rsq_chunks *chunks;  /* in the op's own block; NULL: the result comes whole */
+    struct rsq_op_write *write; /* in the op's own block; NULL: a read */
+    size_t capacity;            /* of the block */
 
     rsq_stop stop; /* guarded by itself */
 
@@ -63,6 +75,8 @@ struct rsq_op {
 };
 
 typedef struct rsq_op_spec {
+    rsq_op_kind kind;
+    size_t rows;                 /* of a batch */
     const rsq_request *requests; /* `count` of them, checked; borrowed and copied */
     size_t count;
     bool several; /* the caller gave a list of queries, if only of one */

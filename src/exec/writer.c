@@ -386,27 +386,26 @@ static void drain(rsq_job *job)
     rsq_mutex_unlock(&w->mu);
 }
 
-rsq_code rsq_writer_submit(rsq_writer *w, rsq_write *write)
+void rsq_writer_submit(rsq_writer *w, rsq_write *write)
 {
-    rsq_code code = rsq_workers_ensure(&w->workers, NULL);
-    bool idle;
+    bool dismissed, drains = false;
 
-    if (code != RSQ_OK)
-        return code;
+    /* Once it is in line and the lock is dropped, it may be done and gone. */
     rsq_mutex_lock(&w->mu);
-    if (w->stopping) {
-        rsq_mutex_unlock(&w->mu);
-        return RSQ_ECLOSED;
-    }
-    write->state = RSQ_WRITE_WAITING;
-    rsq_writes_append(&w->line, write);
-    idle = !w->held;
-    if (idle)
+    dismissed = w->stopping;
+    if (dismissed) {
+        write->state = RSQ_WRITE_DISMISSED;
+    } else {
+        write->state = RSQ_WRITE_WAITING;
+        rsq_writes_append(&w->line, write);
+        drains = !w->held;
         w->held = true;
+    }
     rsq_mutex_unlock(&w->mu);
-    if (idle)
+    if (drains)
         rsq_workers_submit(&w->workers, &w->drain);
-    return RSQ_OK;
+    else if (dismissed)
+        write->done(write);
 }
 
 /* --- the end --- */

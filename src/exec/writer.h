@@ -84,9 +84,9 @@ rsq_code rsq_writer_execute(rsq_writer *w, const rsq_request *rq, uint32_t timeo
                             rsq_error *err);
 
 /*
- * Put an asynchronous write in line; its `done` is called exactly once if this
- * returns RSQ_OK. RSQ_ECLOSED or RSQ_ENOMEM: it is not in line.
+ * Put an asynchronous write in line, after rsq_workers_ensure(&w->workers). Its
+ * `done` is called exactly once; here, if the writer has been stopped.
  */
-rsq_code rsq_writer_submit(rsq_writer *w, rsq_write *write);
+void rsq_writer_submit(rsq_writer *w, rsq_write *write);
 
 #endif

@@ -29,15 +29,6 @@
 
 /* --- one member --- */
 
-static rsq_error *copy_error(const rsq_error *why)
-{
-    rsq_error *copy = rsq_alloc(sizeof *copy);
-
-    if (copy)
-        *copy = *why;
-    return copy;
-}
-
 /* Run it, if nobody told it to stop before. */
 static void run(rsq_conn *c, rsq_stmt *s, rsq_member *m)
 {
@@ -53,7 +44,7 @@ static void run(rsq_conn *c, rsq_stmt *s, rsq_member *m)
     if (m->leave)
         m->leave(m);
     if (m->code != RSQ_OK)
-        m->error = copy_error(&error);
+        m->error = rsq_error_copy(&error);
     m->wrote = sqlite3_total_changes64(c->db) != total;
 }
 
@@ -64,7 +55,7 @@ void rsq_conn_execute_member(rsq_conn *c, rsq_member *m)
 
     m->code = rsq_conn_prepare(c, m->rq, &s, &error);
     if (m->code != RSQ_OK) {
-        m->error = copy_error(&error);
+        m->error = rsq_error_copy(&error);
         return;
     }
     if (s->solo > 0)
@@ -174,7 +165,7 @@ static size_t not_begun(const rsq_stmt *s, rsq_member *first, const rsq_error *w
     if (why->code != RSQ_EBUSY || (s->kind & RSQ_STMT_READONLY))
         return 0;
     first->code = RSQ_EBUSY;
-    first->error = copy_error(why);
+    first->error = rsq_error_copy(why);
     return 1;
 }
 

@@ -1,0 +1,78 @@
+#include "exec/op_write.h"
+
+#include "base/alloc.h"
+#include "base/error.h"
+
+static rsq_op_write *of_write(rsq_write *write)
+{
+    return (rsq_op_write *)(void *)((char *)write - offsetof(rsq_op_write, write));
+}
+
+static rsq_op_write *of_member(rsq_member *m)
+{
+    return of_write((rsq_write *)(void *)((char *)m - offsetof(rsq_write, member)));
+}
+
+static bool enter(rsq_member *m, rsq_conn *conn)
+{
+    return rsq_stop_enter(&of_member(m)->op->stop, conn);
+}
+
+static void leave(rsq_member *m)
+{
+    rsq_stop_leave(&of_member(m)->op->stop);
+}
+
+/* All that is not one statement fills in its outcome like one. */
+static void run_batch(rsq_write *write, rsq_conn *conn)
+{
+    rsq_op_write *ow = of_write(write);
+    rsq_member *m = &write->member;
+    rsq_error error;
+
+    if (!enter(m, conn)) {
+        m->code = RSQ_ECANCELLED;
+        return;
+    }
+    m->code = rsq_conn_execute_batch(conn, m->rq, ow->rows, &m->result, &error);
+    leave(m);
+    if (m->code != RSQ_OK)
+        m->error = rsq_error_copy(&error);
+}
+
+/* With the turn held or given back, after the commit: nothing here may wait. */
+static void done(rsq_write *write)
+{
+    rsq_op_write *ow = of_write(write);
+    rsq_member *m = &write->member;
+    rsq_op *op = ow->op;
+    rsq_error error;
+
+    if (write->state == RSQ_WRITE_DISMISSED) {
+        m->code = rsq_error_set(&error, RSQ_ECLOSED, "the database is closed");
+    } else if (m->code != RSQ_OK) {
+        (void)rsq_error_set(&error, m->code, "it failed, and there was no memory to say why");
+        if (m->error)
+            error = *m->error;
+        m->code = rsq_stop_verdict(&op->stop, m->code, &error);
+    }
+    rsq_free(m->error);
+    op->results[0] = m->result;
+    rsq_op_complete(op, m->code, &error);
+    rsq_stop_detach(&op->stop);
+    rsq_op_unref(op);
+}
+
+void rsq_op_write_init(rsq_op_write *ow, rsq_op *op, rsq_op_kind kind, size_t rows)
+{
+    const rsq_request *rq = &op->requests[0];
+
+    ow->op = op;
+    ow->rows = rows;
+    ow->write.kind = kind == RSQ_OP_EXECUTE ? RSQ_WRITE_STATEMENT : RSQ_WRITE_WORK;
+    ow->write.sql = rq->sql;
+    ow->write.sql_len = rq->sql_len;
+    ow->write.run = run_batch;
+    ow->write.done = done;
+    ow->write.member = (rsq_member){.rq = rq, .wants_result = true, .enter = enter, .leave = leave};
+}
