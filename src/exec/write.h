@@ -10,10 +10,10 @@
  * A blocking write lives on the stack of its thread, which sleeps on `cond`; an
  * asynchronous one lives in its op and has `done`.
  *
- *             the turn's holder takes it            runs it
- *   WAITING ──────────────────────────────► TAKEN ──────────► DONE
+ *             the turn's holder is about to run it  committed, or failed
+ *   WAITING ──────────────────────────────► TAKEN ────────────────────► DONE
  *    │ │ ▲                                    │
- *    │ │ └────────── left over, put back ─────┘
+ *    │ │ └────── not run after all ───────────┘
  *    │ └── the turn is handed to it (blocking ones) ──► GRANTED
  *    └──── closed ──► DISMISSED           its time is over: leaves the line
  */

@@ -6,12 +6,10 @@
 #include "base/alloc.h"
 #include "base/error.h"
 
-/* Statements that share a commit at most. */
-#define GROUP_MAX 256
-
 /* Longest time a commit waits for readers to come back, so that a log that has grown long can begin anew. */
 #define PAUSE_MS 10
 
+static rsq_member *take_another(rsq_members *from);
 static void drain(rsq_job *job);
 
 void rsq_writer_init(rsq_writer *w, const rsq_conn_config *config, rsq_conn *conn, rsq_readers *readers,
@@ -19,6 +17,7 @@ void rsq_writer_init(rsq_writer *w, const rsq_conn_config *config, rsq_conn *con
 {
     *w = (rsq_writer){.config = config, .sink = sink, .readers = readers, .conn = conn};
     w->groups = !(config->flags & RSQ_OPEN_NO_GROUP_COMMIT);
+    w->statements.take = take_another;
     w->drain.run = drain;
     rsq_mutex_init(&w->mu);
     rsq_workers_init(&w->workers, 1);
@@ -189,47 +188,58 @@ static rsq_write *write_of(rsq_member *m)
     return (rsq_write *)(void *)((char *)m - offsetof(rsq_write, member));
 }
 
-/* Take those at the head of the line. NULL: there is none. */
-static rsq_member *take_statements_locked(rsq_writer *w)
+/* The first in line that is not taken, if it is a statement: it is about to run. NULL: it is not, or there is
+ * none. */
+static rsq_member *take_statement_locked(rsq_writer *w)
 {
-    rsq_write *write = w->line.first;
-    rsq_member *first = NULL, *last = NULL;
+    rsq_write *next = w->last_taken ? w->last_taken->next : w->line.first;
 
-    for (int n = 0; write && write->kind == RSQ_WRITE_STATEMENT && n < GROUP_MAX; n++) {
-        write->state = RSQ_WRITE_TAKEN;
-        write->member.next = NULL;
-        if (last)
-            last->next = &write->member;
-        else
-            first = &write->member;
-        last = &write->member;
-        write = write->next;
-    }
-    if (first)
-        take_turn_locked(w, write_of(first)->sql, write_of(first)->sql_len);
-    return first;
+    if (!next || next->kind != RSQ_WRITE_STATEMENT)
+        return NULL;
+    next->state = RSQ_WRITE_TAKEN;
+    w->last_taken = next;
+    return &next->member;
 }
 
-/* Those that were taken and not run wait again. */
+static rsq_member *take_another(rsq_members *from)
+{
+    rsq_writer *w = (rsq_writer *)(void *)((char *)from - offsetof(rsq_writer, statements));
+    rsq_member *m;
+
+    rsq_mutex_lock(&w->mu);
+    m = take_statement_locked(w);
+    rsq_mutex_unlock(&w->mu);
+    return m;
+}
+
+/* Those that were taken and not run wait again, if their time is not over. */
 static void put_back_locked(rsq_member *m)
 {
-    for (; m; m = m->next)
+    for (; m; m = m->next) {
         write_of(m)->state = RSQ_WRITE_WAITING;
+        if (!write_of(m)->done)
+            rsq_cond_signal(&write_of(m)->cond);
+    }
 }
 
-/* `n` of them are done; returns those that are left. Blocking ones may be gone when the lock is dropped. */
-static rsq_member *answer(rsq_writer *w, rsq_member *m, size_t n)
+static void count_group_locked(rsq_writer *w, size_t n)
+{
+    if (n < 2)
+        return;
+    w->counters.groups++;
+    w->counters.members += n;
+    if (n > w->counters.largest)
+        w->counters.largest = n;
+}
+
+/* The first `n` are done. Blocking ones may be gone when the lock is dropped. */
+static void answer(rsq_writer *w, rsq_member *m, size_t n)
 {
     rsq_writes asynchronous = {NULL, NULL};
     rsq_write *write;
 
     rsq_mutex_lock(&w->mu);
-    if (n > 1) {
-        w->counters.groups++;
-        w->counters.members += n;
-        if (n > w->counters.largest)
-            w->counters.largest = n;
-    }
+    count_group_locked(w, n);
     for (; n > 0; n--) {
         write = rsq_writes_pop(&w->line);
         assert(&write->member == m);
@@ -240,17 +250,17 @@ static rsq_member *answer(rsq_writer *w, rsq_member *m, size_t n)
         else
             rsq_cond_signal(&write->cond);
     }
+    put_back_locked(m);
+    w->last_taken = NULL;
     rsq_mutex_unlock(&w->mu);
     while ((write = rsq_writes_pop(&asynchronous)) != NULL)
         write->done(write);
-    return m;
 }
 
-/* Run as many from the first on as may share a commit, and answer them. Returns those that are left. */
-static rsq_member *run_some(rsq_writer *w, rsq_member *first)
+/* Run the statement, together with those behind it that may share its commit. */
+static void run_statements(rsq_writer *w, rsq_member *first)
 {
-    size_t n = w->groups ? rsq_conn_execute_group(w->conn, first) : 0;
-    rsq_member *left;
+    size_t n = w->groups ? rsq_conn_execute_group(w->conn, first, &w->statements) : 0;
     bool committed;
 
     if (n == 0) {
@@ -259,11 +269,10 @@ static rsq_member *run_some(rsq_writer *w, rsq_member *first)
         n = 1;
     }
     committed = publish(w);
-    left = answer(w, first, n);
+    answer(w, first, n);
     if (committed)
         tend_log(w);
     replace_broken(w);
-    return left;
 }
 
 /* --- blocking statements --- */
@@ -283,20 +292,18 @@ static rsq_code outcome(rsq_member *m, rsq_result **out, rsq_error *err)
     return m->code;
 }
 
-/* Its turn has come: run it, and in the same commit those behind it that are there by now. */
+/* Its turn has come. */
 static void lead(rsq_writer *w, rsq_write *self)
 {
     rsq_member *m;
 
     rsq_mutex_lock(&w->mu);
-    m = take_statements_locked(w);
+    take_turn_locked(w, self->sql, self->sql_len);
+    m = take_statement_locked(w);
     rsq_mutex_unlock(&w->mu);
     assert(m == &self->member);
     replace_broken(w);
-    m = run_some(w, m);
-    rsq_mutex_lock(&w->mu);
-    put_back_locked(m);
-    rsq_mutex_unlock(&w->mu);
+    run_statements(w, m);
     pass_on(w);
 }
 
@@ -348,7 +355,6 @@ static void run_work(rsq_writer *w, rsq_write *work)
 {
     bool committed;
 
-    replace_broken(w);
     work->run(work, w->conn);
     committed = publish(w);
     work->done(work);
@@ -362,23 +368,21 @@ static void run_work(rsq_writer *w, rsq_write *work)
 static void drain(rsq_job *job)
 {
     rsq_writer *w = (rsq_writer *)(void *)((char *)job - offsetof(rsq_writer, drain));
-    rsq_write *work;
+    rsq_write *first;
     rsq_member *m;
 
     rsq_mutex_lock(&w->mu);
-    while (w->line.first && w->line.first->kind != RSQ_WRITE_TURN) {
-        work = NULL;
-        m = take_statements_locked(w);
-        if (!m) {
-            work = rsq_writes_pop(&w->line);
-            take_turn_locked(w, work->sql, work->sql_len);
-        }
+    while ((first = w->line.first) != NULL && first->kind != RSQ_WRITE_TURN) {
+        take_turn_locked(w, first->sql, first->sql_len);
+        m = take_statement_locked(w);
+        if (!m)
+            (void)rsq_writes_pop(&w->line);
         rsq_mutex_unlock(&w->mu);
         replace_broken(w);
-        if (work)
-            run_work(w, work);
-        while (m)
-            m = run_some(w, m);
+        if (m)
+            run_statements(w, m);
+        else
+            run_work(w, first);
         rsq_mutex_lock(&w->mu);
     }
     /* The first in line, if there is one, is a thread. */

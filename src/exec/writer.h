@@ -44,11 +44,13 @@ typedef struct rsq_writer {
     bool held;
     rsq_holder holder;
     rsq_writes line;
+    rsq_write *last_taken; /* of those at the head of the line that are TAKEN; NULL: none is */
     rsq_group_counters counters;
     bool stopping;
 
     /* Who has the turn. */
-    rsq_conn *conn; /* owned */
+    rsq_conn *conn;         /* owned */
+    rsq_members statements; /* those that stand next in line */
 
     /* The thread for asynchronous writes. Its job is submitted by who gives it the turn. */
     rsq_workers workers;

@@ -141,16 +141,22 @@ typedef struct rsq_member {
     rsq_result *result; /* owned; NULL unless wanted */
     rsq_error *error;   /* owned; NULL: it went well, or no memory for it */
 
-    struct rsq_member *next; /* the next in line */
+    struct rsq_member *next; /* the one that was taken after it */
 } rsq_member;
 
+/* Where members come from. */
+typedef struct rsq_members {
+    rsq_member *(*take)(struct rsq_members *from); /* the next in line, which is about to run; NULL: none */
+} rsq_members;
+
 /*
- * Run the members of the list in one transaction, from the first on, as far as
- * they may share it, each with the outcome that it would have had by itself.
- * Returns how many are done: committed, unless they failed. 0: nothing was
- * done, and the first one is to be run by itself.
+ * Run `first` and those behind it in one transaction, as far as they may share
+ * it, each with the outcome that it would have had by itself. Those that were
+ * taken are linked by `next`. Returns how many of them are done: committed,
+ * unless they failed; the others go back. 0: nothing was done, and the first one
+ * is to be run by itself.
  */
-size_t rsq_conn_execute_group(rsq_conn *c, rsq_member *first);
+size_t rsq_conn_execute_group(rsq_conn *c, rsq_member *first, rsq_members *others);
 
 /* Run one by itself. */
 void rsq_conn_execute_member(rsq_conn *c, rsq_member *m);

@@ -24,8 +24,9 @@
 /* Runs by itself after which SQL that undid a group is tried in one again. */
 #define SOLO_RUNS 64
 
-/* No member is begun after this time, so that those before it do not wait for long. */
+/* No member is begun after this time, so that those before it do not wait for long; nor after so many. */
 #define GROUP_NS 2000000
+#define GROUP_MAX 256
 
 /* --- one member --- */
 
@@ -112,8 +113,16 @@ static bool stands(rsq_conn *c, const rsq_member *m)
     return is_its_own(m->code) && !c->broken && !sqlite3_get_autocommit(c->db) && !leaves_violation(c);
 }
 
+/* The next one, linked behind `m`; NULL: none. */
+static rsq_member *take_next(rsq_member *m, rsq_members *others)
+{
+    if (!m->next && (m->next = others->take(others)) != NULL)
+        m->next->next = NULL;
+    return m->next;
+}
+
 /* Run members until one may not share the transaction. False: one has spoilt it. */
-static bool run_all(rsq_conn *c, rsq_member *first, size_t *count)
+static bool run_all(rsq_conn *c, rsq_member *first, rsq_members *others, size_t *count)
 {
     int64_t until = rsq_now_ns() + GROUP_NS;
     rsq_member *m = first;
@@ -126,9 +135,9 @@ static bool run_all(rsq_conn *c, rsq_member *first, size_t *count)
             s->solo = SOLO_RUNS;
             return false;
         }
-        if (rsq_now_ns() > until)
+        if (*count == GROUP_MAX || rsq_now_ns() > until)
             break;
-        m = m->next;
+        m = take_next(m, others);
     }
     return true;
 }
@@ -169,17 +178,18 @@ static size_t not_begun(const rsq_stmt *s, rsq_member *first, const rsq_error *w
     return 1;
 }
 
-size_t rsq_conn_execute_group(rsq_conn *c, rsq_member *first)
+size_t rsq_conn_execute_group(rsq_conn *c, rsq_member *first, rsq_members *others)
 {
     int64_t last_insert_rowid = c->last_insert_rowid;
     size_t count = 0;
     rsq_error error;
 
-    if (!shared(c, first) || !shared(c, first->next))
+    first->next = NULL;
+    if (!shared(c, first) || !shared(c, take_next(first, others)))
         return 0;
     if (rsq_conn_begin(c, &error) != RSQ_OK)
         return not_begun(shared(c, first), first, &error);
-    if (!run_all(c, first, &count) || rsq_conn_commit(c, NULL) != RSQ_OK) {
+    if (!run_all(c, first, others, &count) || rsq_conn_commit(c, NULL) != RSQ_OK) {
         undo(c, first, count, last_insert_rowid);
         return 0;
     }

@@ -251,7 +251,7 @@ static rsq_value pick_value(pair *p, char kind, char *text)
     }
 }
 
-static void make_item(pair *p, item *it, item *next)
+static void make_item(pair *p, item *it)
 {
     size_t n = 0;
 
@@ -262,30 +262,44 @@ static void make_item(pair *p, item *it, item *next)
     it->rq =
         (rsq_request){.sql = it->of->sql, .sql_len = strlen(it->of->sql), .params = it->params, .nparams = n};
     it->member = (rsq_member){.rq = &it->rq, .wants_result = below(&p->random, 4) != 0};
-    it->member.next = next ? &next->member : NULL;
+}
+
+/* Where the members of a list come from. */
+typedef struct list {
+    rsq_members from;
+    item *items;
+    size_t count, taken;
+} list;
+
+static rsq_member *take(rsq_members *from)
+{
+    list *l = (list *)(void *)from;
+
+    return l->taken < l->count ? &l->items[l->taken++].member : NULL;
 }
 
 /* As the writer does it: groups as far as they go, else one by itself. */
-static void run_list(pair *p, item *items)
+static void run_list(pair *p, item *items, size_t count)
 {
-    rsq_member *m = &items[0].member;
+    list l = {.from.take = take, .items = items, .count = count};
+    size_t done = 0;
 
-    while (m) {
+    while (done < count) {
+        rsq_member *m = &items[done].member;
         bool was_alone = m->alone;
-        size_t n = rsq_conn_execute_group(p->conn, m);
         rsq_changes changes = {0};
+        size_t n;
 
+        l.taken = done + 1;
+        n = rsq_conn_execute_group(p->conn, m, &l.from);
         p->undone += n == 0 && m->alone && !was_alone;
         p->groups += n > 1;
         p->members += n > 1 ? n : 0;
-        if (n == 0) {
+        if (n == 0)
             rsq_conn_execute_member(p->conn, m);
-            n = 1;
-        }
         (void)rsq_conn_take_changes(p->conn, &changes);
         rsq_names_fini(&changes.tables);
-        for (; n > 0; n--)
-            m = m->next;
+        done += n ? n : 1;
     }
 }
 
@@ -360,7 +374,9 @@ static void check_success(pair *p, const item *it, size_t rows, bool dml)
     if (!dml)
         return;
     check_number(it, "changes", rsq_result_changes(r), sqlite3_changes64(p->plain));
-    check_number(it, "rowid", rsq_result_last_insert_rowid(r), sqlite3_last_insert_rowid(p->plain));
+    /* What FTS5 writes at COMMIT may count as an insert too: there it depends on where the commits are. */
+    if (!p->fts)
+        check_number(it, "rowid", rsq_result_last_insert_rowid(r), sqlite3_last_insert_rowid(p->plain));
 }
 
 static void judge(pair *p, item *it)
@@ -446,9 +462,9 @@ static void one_list(pair *p)
     item items[LIST_MAX];
     size_t n = 2 + below(&p->random, LIST_MAX - 1);
 
-    for (size_t i = n; i-- > 0;)
-        make_item(p, &items[i], i + 1 < n ? &items[i + 1] : NULL);
-    run_list(p, items);
+    for (size_t i = 0; i < n; i++)
+        make_item(p, &items[i]);
+    run_list(p, items, n);
     for (size_t i = 0; i < n; i++) {
         judge(p, &items[i]);
         rsq_result_unref(items[i].member.result);
