@@ -118,6 +118,14 @@ static int authorize_temp(rsq_guard *g)
     return g->may_temp ? SQLITE_OK : refuse(g, RSQ_GUARD_TEMP_TEXT);
 }
 
+/* The table that temporary objects are written in, by its old name or its new one. */
+static bool is_temp_schema(const char *table, const char *schema)
+{
+    static const char *const names[] = {"sqlite_temp_master", "sqlite_temp_schema"};
+
+    return schema && sqlite3_stricmp(schema, "temp") == 0 && is_listed(names, COUNT(names), table);
+}
+
 static void note_read(rsq_guard *g, const char *table, const char *schema)
 {
     if (!g->reads)
@@ -162,6 +170,9 @@ int rsq_guard_authorize(void *guard, int action, const char *arg3, const char *a
     case SQLITE_CREATE_TEMP_VIEW:
         return authorize_temp(g);
     case SQLITE_INSERT:
+        g->kind |= RSQ_STMT_DML;
+        /* CREATE TRIGGER temp.t ON a table of main says that it makes one in main: this row tells the truth. */
+        return is_temp_schema(arg3, schema) ? authorize_temp(g) : SQLITE_OK;
     case SQLITE_UPDATE:
     case SQLITE_DELETE:
         g->kind |= RSQ_STMT_DML;

@@ -152,8 +152,7 @@ rsq_code rsq_conn_execute_prepared(rsq_conn *c, rsq_stmt *s, const rsq_request *
     if (out && !(r = rsq_result_new(0)))
         return rsq_error_set(err, RSQ_ENOMEM, "out of memory");
     if (s->kind & RSQ_STMT_SCHEMA)
-        c->stale = c->has_temp =
-            true; /* the guard cannot see all: CREATE TRIGGER temp.t looks like one of main */
+        c->stale = c->has_temp = true; /* rather looked for once too often */
     if (out && is_dml(s) && sqlite3_column_count(s->h) > 0)
         code = execute_returning(c, s, rq, alone, &rows, err);
     else

@@ -326,6 +326,10 @@ static const char *const makes_temp[] = {
     "CREATE TEMP VIEW v AS SELECT a FROM t",
     "CREATE VIEW temp.v AS SELECT a FROM t",
     "CREATE TEMP TRIGGER r AFTER INSERT ON t BEGIN SELECT 1; END",
+    /* SQLite's authorizer calls these ones of main. */
+    "CREATE TRIGGER temp.r AFTER INSERT ON t BEGIN SELECT 1; END",
+    "CREATE TRIGGER temp.r AFTER INSERT ON main.t BEGIN SELECT 1; END",
+    "CREATE TRIGGER IF NOT EXISTS TEMP.r INSTEAD OF INSERT ON v BEGIN SELECT 1; END",
 };
 
 /* A temporary object belongs to one connection, so outside of a transaction it is refused, however it is
@@ -336,6 +340,7 @@ static void temp_by_any_spelling(void **state)
 
     fixture_open(f, NULL);
     EXEC(f, "CREATE TABLE t(a)");
+    EXEC(f, "CREATE VIEW v AS SELECT a FROM t");
     for (size_t i = 0; i < LENGTH(makes_temp); i++) {
         rsq_result *r = NULL;
 
@@ -348,6 +353,9 @@ static void temp_by_any_spelling(void **state)
     assert_int_not_equal(rsq_execute(f->db, "CREATE INDEX temp.i ON q(a)", NULL, 0, NULL, NULL, NULL),
                          RSQ_OK);
     assert_int_equal(temp_objects(f), 0);
+    /* What is of main passes. */
+    EXEC(f, "CREATE TRIGGER main.r AFTER INSERT ON t BEGIN SELECT 1; END");
+    EXEC(f, "DROP TRIGGER r");
 }
 
 /* In memory too, where a temporary table that a transaction made stays. */
@@ -358,6 +366,7 @@ static void temp_in_memory(void **state)
 
     f->db = fixture_open_path(f, ":memory:", NULL);
     EXEC(f, "CREATE TABLE t(a)");
+    EXEC(f, "CREATE VIEW v AS SELECT a FROM t");
     for (size_t i = 0; i < LENGTH(makes_temp); i++)
         fixture_want(RSQ_EREFUSED, rsq_execute(f->db, makes_temp[i], NULL, 0, NULL, NULL, &f->err), &f->err,
                      makes_temp[i], __FILE__, __LINE__);
