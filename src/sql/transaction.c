@@ -151,36 +151,49 @@ void rsq_conn_checkpoint_passive(rsq_conn *c)
     }
 }
 
+/* The statement that drops the temporary object made last, since what refers to another was made after it.
+ * `*drop` NULL: there is none. SQLite's code. */
+static int next_temporary(rsq_conn *c, char **drop)
+{
+    static const char next_one[] =
+        "SELECT format('DROP %s temp.\"%w\"', type, name) FROM temp.sqlite_schema "
+        "WHERE type IN ('table', 'view', 'trigger') AND substr(name, 1, 7) <> 'sqlite_' ORDER BY rowid DESC";
+    sqlite3_stmt *s = NULL;
+    bool found = false;
+    int rc;
+
+    *drop = NULL;
+    rc = sqlite3_prepare_v2(c->db, next_one, -1, &s, NULL);
+    if (rc != SQLITE_OK)
+        return rc;
+    rc = sqlite3_step(s);
+    if (rc == SQLITE_ROW) {
+        const unsigned char *text = sqlite3_column_text(s, 0);
+
+        found = true;
+        *drop = text ? sqlite3_mprintf("%s", text) : NULL;
+    }
+    rc = sqlite3_finalize(s);
+    return rc == SQLITE_OK && found && !*drop ? SQLITE_NOMEM : rc;
+}
+
 /*
  * Temporary objects are for the transaction that makes them: one that stayed
  * would hide a table of the same name from the writer, and from no reader.
  */
 int rsq_conn_drop_temporary(rsq_conn *c)
 {
-    /* The last one first: what refers to another table was made after it. */
-    static const char next_one[] =
-        "SELECT format('DROP %s temp.\"%w\"', type, name) FROM temp.sqlite_schema "
-        "WHERE type IN ('table', 'view', 'trigger') AND substr(name, 1, 7) <> 'sqlite_' ORDER BY rowid DESC";
-    int rc = SQLITE_OK;
+    char *drop = NULL;
+    int rc;
 
     if (!c->has_temp || c->role == RSQ_CONN_ONLY)
         return SQLITE_OK;
-    while (rc == SQLITE_OK) {
-        sqlite3_stmt *s = NULL;
-        char *drop = NULL;
-        bool found = false;
-
-        rc = sqlite3_prepare_v2(c->db, next_one, -1, &s, NULL);
-        if (rc == SQLITE_OK && sqlite3_step(s) == SQLITE_ROW) {
-            found = true;
-            drop = sqlite3_mprintf("%s", sqlite3_column_text(s, 0));
-        }
-        rc = sqlite3_finalize(s);
-        if (rc != SQLITE_OK || !found)
-            break;
-        rc = drop ? rsq_conn_run(c, drop) : SQLITE_NOMEM;
+    do {
+        rc = next_temporary(c, &drop);
+        if (rc == SQLITE_OK && drop)
+            rc = rsq_conn_run(c, drop);
         sqlite3_free(drop);
-    }
+    } while (rc == SQLITE_OK && drop);
     /* What is still there is tried again, and meanwhile makes the transaction fail. */
     c->has_temp = rc != SQLITE_OK;
     return rc;
@@ -205,13 +218,28 @@ rsq_code rsq_conn_begin(rsq_conn *c, rsq_error *err)
     return RSQ_OK;
 }
 
+/*
+ * What a transaction made goes with its rollback. But SQLite says nothing when
+ * rolling the temporary database back fails for want of memory, so it is looked
+ * at: a connection that kept something, or cannot tell, is replaced.
+ */
+static void expect_no_temporary(rsq_conn *c)
+{
+    char *left = NULL;
+
+    if (c->has_temp && c->role != RSQ_CONN_ONLY && (next_temporary(c, &left) != SQLITE_OK || left))
+        c->broken = true;
+    sqlite3_free(left);
+    c->has_temp = false;
+}
+
 void rsq_conn_rollback(rsq_conn *c)
 {
     c->guard.may_temp = false;
     /* SQLite may have rolled back by itself; then there is nothing to do, and nothing that could fail. */
     if (!sqlite3_get_autocommit(c->db) && rsq_conn_control(c, RSQ_CONTROL_ROLLBACK) != SQLITE_OK)
         c->broken = true;
-    c->has_temp = false; /* they went with it */
+    expect_no_temporary(c);
     rsq_capture_drop(c);
     end_account(c);
 }

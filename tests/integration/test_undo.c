@@ -412,6 +412,21 @@ static void parts_of_a_transaction(void **state)
     run_in_each_place(*state, cases, LENGTH(cases));
 }
 
+/* Temporary objects are gone with their transaction, or it does not commit. (In memory they would stay.) */
+static void temporary_objects(void **state)
+{
+    static const write_case cases[] = {
+        {"temporary", false, {PART_ROW, PART_TEMP, PART_ROW, PART_STOP}},
+        {"temporary, nested", false, {PART_NEST, PART_TEMP, PART_ROW, PART_END, PART_ROW, PART_STOP}},
+        {"temporary, nested, fails",
+         false,
+         {PART_NEST_NO, PART_TEMP, PART_ROW, PART_END, PART_ROW, PART_STOP}},
+    };
+
+    fixture_open(*state, NULL);
+    run_cases(*state, cases, LENGTH(cases));
+}
+
 /* --------------------------------------------------------------- reads after a fault -- */
 
 typedef rsq_code (*select_fn)(rsq_db *db, const char *sql, const rsq_value *params, size_t nparams,
@@ -480,10 +495,8 @@ static void columns_after_alter(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        CASE(single_writes),
-        CASE(nested_transactions),
-        CASE(parts_of_a_transaction),
-        CASE(columns_after_alter),
+        CASE(single_writes),     CASE(nested_transactions), CASE(parts_of_a_transaction),
+        CASE(temporary_objects), CASE(columns_after_alter),
     };
 
     if (sqlite3_config(SQLITE_CONFIG_LOOKASIDE, 0, 0) != SQLITE_OK)
