@@ -87,7 +87,8 @@ typedef enum rsq_code {
     RSQ_ENOMEM = 15,
     RSQ_ETOOBIG = 16,      /**< over a limit: cells, bytes, parameters, cursors */
     RSQ_EUNSUPPORTED = 17, /**< the SQLite in use lacks what is needed */
-    RSQ_EPENDING = 18      /**< not completed yet; only rsq_op_status() says so */
+    RSQ_EPENDING = 18,     /**< not completed yet; only rsq_op_status() says so */
+    RSQ_ESNAPSHOT = 19     /**< a read in chunks held the log back for too long, and was ended */
 } rsq_code;
 
 /** The name of a code, for example "RSQ_ECLOSED". Static, never NULL. Thread: any. */
@@ -679,7 +680,9 @@ RSQ_API void rsq_queue_free(rsq_queue *q);
  * chunks are of one commit. It keeps a reader leased, so it can take all
  * readers but one, and ends by itself, with RSQ_ETIMEOUT from the next call,
  * when the caller stays away for `idle_timeout_ms` or all of it takes longer
- * than `timeout_ms`. Not in a database with one connection.
+ * than `timeout_ms`; and with RSQ_ESNAPSHOT when the write-ahead log, which
+ * cannot begin anew while it reads, has grown to 16,000 pages. Not in a database
+ * with one connection.
  *
  * @param sql, params  copied.
  * @param opts         `chunk_rows`, `idle_timeout_ms`, `timeout_ms` (0: no
@@ -699,7 +702,8 @@ RSQ_API rsq_code rsq_cursor_open(rsq_db *db, const char *sql, const rsq_value *p
  *
  * @param out  on RSQ_OK, a result the caller owns, or NULL after the last row.
  * @return RSQ_OK; else the cursor has ended and says the same from then on:
- *         RSQ_ETIMEOUT, RSQ_ECLOSED (the database is closed), or as rsq_select().
+ *         RSQ_ETIMEOUT, RSQ_ESNAPSHOT, RSQ_ECLOSED (the database is closed), or as
+ *         rsq_select().
  */
 RSQ_API rsq_code rsq_cursor_next(rsq_cursor *cursor, rsq_result **out, rsq_error *err);
 
@@ -774,6 +778,7 @@ RSQ_API rsq_code rsq_select_async(rsq_db *db, const char *sql, const rsq_value *
  * each with its own code and exactly once, it ends with
  *   RSQ_ETIMEOUT      a chunk was not taken within `idle_timeout_ms`, or all of it
  *                     took longer than `timeout_ms`;
+ *   RSQ_ESNAPSHOT     the log had to begin anew, as for rsq_cursor_open();
  *   RSQ_ETOOBIG       no reader is left for it, or a chunk is over `max_result_bytes`;
  *   RSQ_EUNSUPPORTED  in a database with one connection;
  *   RSQ_ECANCELLED    rsq_op_free() before the end, too: `done` is still called

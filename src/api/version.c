@@ -37,6 +37,7 @@ static const char *const names[] = {
     [RSQ_ETOOBIG] = "RSQ_ETOOBIG",
     [RSQ_EUNSUPPORTED] = "RSQ_EUNSUPPORTED",
     [RSQ_EPENDING] = "RSQ_EPENDING",
+    [RSQ_ESNAPSHOT] = "RSQ_ESNAPSHOT",
 };
 
 const char *rsq_code_name(rsq_code code)

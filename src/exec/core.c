@@ -78,7 +78,8 @@ static rsq_code open_first(rsq_core *core, rsq_commit_sink sink, rsq_error *err)
     if (core->writable) {
         code = rsq_conn_open(&core->config, role, &conn, err);
         if (code == RSQ_OK)
-            rsq_writer_init(&core->writer, &core->config, conn, core->single ? NULL : &core->readers, sink);
+            rsq_writer_init(&core->writer, &core->config, conn, core->single ? NULL : &core->readers,
+                            &core->cursors, sink);
         return code;
     }
     code = rsq_readers_acquire(&core->readers, "open", 4, RSQ_NO_TIMEOUT, &reader, err);
@@ -130,7 +131,7 @@ rsq_code rsq_core_open(const char *path, const rsq_open_options *opts, const voi
 
 void rsq_core_stop(rsq_core *core)
 {
-    rsq_cursors_end_all(core);
+    rsq_cursors_stop(&core->cursors);
     if (!core->single)
         rsq_readers_stop(&core->readers);
     if (core->writable)
@@ -139,7 +140,7 @@ void rsq_core_stop(rsq_core *core)
 
 void rsq_core_finish_ops(rsq_core *core)
 {
-    rsq_cursors_wait(core);
+    rsq_cursors_wait(&core->cursors);
     rsq_workers_fini(&core->op_workers);
     if (core->writable)
         rsq_writer_finish(&core->writer);

@@ -155,18 +155,27 @@ static int64_t ring(rsq_timer_entry *entry)
     return again;
 }
 
-void rsq_cursors_end_all(rsq_core *core)
+static void say_why(const rsq_cursor *cur, rsq_code code, rsq_error *why)
 {
-    rsq_cursors *cs = &core->cursors;
-    rsq_cursor *cur;
-    rsq_error why;
+    long long ms = (rsq_now_ns() - cur->begun_ns) / 1000000;
+    int len = cur->request.sql_len < 200 ? (int)cur->request.sql_len : 200;
 
-    (void)rsq_error_set(&why, RSQ_ECLOSED, "the database is closed");
-    rsq_mutex_lock(&cs->mu);
-    cs->stopping = true;
+    if (code == RSQ_ECLOSED)
+        (void)rsq_error_set(why, code, "the database is closed");
+    else
+        (void)rsq_error_set(why, code, "the log had to begin anew, held back for %lld ms by \"%.*s\"", ms,
+                            len, cur->request.sql);
+}
+
+static void end_all_locked(rsq_cursors *cs, rsq_code code)
+{
+    rsq_cursor *cur;
+
     for (cur = cs->first; cur;) {
+        rsq_error why;
         bool mine;
 
+        say_why(cur, code, &why);
         rsq_mutex_lock(&cur->mu);
         mine = end_locked(cur, &why);
         rsq_mutex_unlock(&cur->mu);
@@ -180,13 +189,25 @@ void rsq_cursors_end_all(rsq_core *core)
         rsq_mutex_lock(&cs->mu);
         cur = cs->first;
     }
+}
+
+void rsq_cursors_stop(rsq_cursors *cs)
+{
+    rsq_mutex_lock(&cs->mu);
+    cs->stopping = true;
+    end_all_locked(cs, RSQ_ECLOSED);
     rsq_mutex_unlock(&cs->mu);
 }
 
-void rsq_cursors_wait(rsq_core *core)
+void rsq_cursors_cut(rsq_cursors *cs)
 {
-    rsq_cursors *cs = &core->cursors;
+    rsq_mutex_lock(&cs->mu);
+    end_all_locked(cs, RSQ_ESNAPSHOT);
+    rsq_mutex_unlock(&cs->mu);
+}
 
+void rsq_cursors_wait(rsq_cursors *cs)
+{
     rsq_mutex_lock(&cs->mu);
     while (cs->count > 0)
         (void)rsq_cond_wait_until(&cs->none, &cs->mu, RSQ_NO_DEADLINE);
@@ -272,6 +293,7 @@ rsq_code rsq_cursor_begin(rsq_cursor *cur, uint32_t lease_ms, rsq_error *err)
     if (code != RSQ_OK)
         return code;
     code = lease_and_scan(cur, lease_ms, err);
+    cur->begun_ns = rsq_now_ns();
     /* Listed while it is BUSY, so that nobody ends it before its alarm is set. */
     if (code == RSQ_OK)
         list_add(cur);

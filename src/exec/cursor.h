@@ -9,7 +9,8 @@
  *      └ close, stop ───► ENDED: the reader is back in the pool
  *
  * Whoever takes it out of RESTING (the caller, the timer, a database that
- * closes) gives the reader back; a busy one is told, and does it itself.
+ * closes, a writer whose log has grown too long) gives the reader back; a busy
+ * one is told, and does it itself.
  * An asynchronous read is BUSY from the taking of a chunk on, while its job
  * waits for a worker, and before its first row.
  */
@@ -32,6 +33,7 @@ struct rsq_cursor {
     size_t chunk_rows;
     uint32_t idle_ms;
     int64_t deadline_ns; /* of all of it; RSQ_NO_DEADLINE: none, or the op's own */
+    int64_t begun_ns;    /* it has had its snapshot since */
     /* Called after another one has ended it while it rested, on that thread, with no lock held; NULL: the
      * next call says so. */
     void (*cut)(rsq_cursor *cur);
@@ -87,9 +89,12 @@ rsq_code rsq_cursor_run(rsq_cursor *cur, rsq_shape shape, rsq_result **out, rsq_
 void rsq_cursor_finish(rsq_cursor *cur);
 
 /* The core stops: end all that rest, tell the others, take no new ones. */
-void rsq_cursors_end_all(rsq_core *core);
+void rsq_cursors_stop(rsq_cursors *cs);
+
+/* The log must begin anew: end all that rest, tell the others, with RSQ_ESNAPSHOT. */
+void rsq_cursors_cut(rsq_cursors *cs);
 
 /* Wait until the last one has ended: the core may not go before. */
-void rsq_cursors_wait(rsq_core *core);
+void rsq_cursors_wait(rsq_cursors *cs);
 
 #endif

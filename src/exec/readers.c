@@ -107,6 +107,7 @@ static void let_go_locked(rsq_readers *rs, uint32_t ticks)
         }
         rsq_conn_close(dead);
         rsq_mutex_lock(&rs->mu);
+        r->lost = dead != NULL;
         give_back_locked(rs, r);
     }
 }
@@ -190,14 +191,27 @@ static rsq_code open_place(rsq_readers *rs, rsq_reader *r, rsq_error *err)
 {
     rsq_code code = rsq_conn_open(rs->config, RSQ_CONN_READER, &r->conn, err);
 
-    if (code == RSQ_OK) {
+    if (code == RSQ_OK)
         start_keeper(rs);
-        return RSQ_OK;
-    }
     rsq_mutex_lock(&rs->mu);
-    return_locked(rs, r);
+    if (code != RSQ_OK) {
+        return_locked(rs, r);
+    } else if (r->lost) {
+        r->lost = false;
+        rs->reopened++;
+    }
     rsq_mutex_unlock(&rs->mu);
     return code;
+}
+
+uint64_t rsq_readers_reopened(rsq_readers *rs)
+{
+    uint64_t reopened;
+
+    rsq_mutex_lock(&rs->mu);
+    reopened = rs->reopened;
+    rsq_mutex_unlock(&rs->mu);
+    return reopened;
 }
 
 rsq_code rsq_readers_acquire(rsq_readers *rs, const char *sql, size_t sql_len, uint32_t timeout_ms,
@@ -239,6 +253,7 @@ void rsq_readers_release(rsq_readers *rs, rsq_reader *r)
     rsq_conn_close(dead);
 
     rsq_mutex_lock(&rs->mu);
+    r->lost = dead != NULL;
     r->kept = r->conn && keep && rsq_conn_in_transaction(r->conn);
     r->tick = rs->tick;
     if (r->kept)

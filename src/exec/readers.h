@@ -31,6 +31,7 @@ typedef struct rsq_reader {
     /* Any thread, under the pool's mutex. */
     rsq_holder holder;
     bool kept;               /* idle with an open snapshot */
+    bool lost;               /* its connection was closed, since it was in doubt */
     uint32_t tick;           /* the pool's tick when it came back */
     struct rsq_reader *next; /* in the list of idle or of empty places */
 } rsq_reader;
@@ -52,6 +53,7 @@ typedef struct rsq_readers {
     rsq_mutex mu;
     rsq_cond quiet; /* no lease is out */
     unsigned leased;
+    uint64_t reopened; /* connections opened anew after an error */
     rsq_reader places[RSQ_READERS_MAX];
     rsq_reader *idle; /* most recently used first */
     rsq_reader *empty;
@@ -83,6 +85,9 @@ void rsq_readers_fini(rsq_readers *rs);
 rsq_code rsq_readers_acquire(rsq_readers *rs, const char *sql, size_t sql_len, uint32_t timeout_ms,
                              rsq_reader **out, rsq_error *err);
 void rsq_readers_release(rsq_readers *rs, rsq_reader *r);
+
+/* How many connections were opened anew after an error left one in doubt, since the pool was made. */
+uint64_t rsq_readers_reopened(rsq_readers *rs);
 
 /* End the snapshots of all idle readers now. */
 void rsq_readers_let_go(rsq_readers *rs);

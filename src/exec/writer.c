@@ -5,6 +5,7 @@
 
 #include "base/alloc.h"
 #include "base/error.h"
+#include "exec/cursor.h"
 
 /* Longest time a commit waits for readers to come back, so that a log that has grown long can begin anew. */
 #define PAUSE_MS 10
@@ -13,9 +14,9 @@ static rsq_member *take_another(rsq_members *from);
 static void drain(rsq_job *job);
 
 void rsq_writer_init(rsq_writer *w, const rsq_conn_config *config, rsq_conn *conn, rsq_readers *readers,
-                     rsq_commit_sink sink)
+                     struct rsq_cursors *cursors, rsq_commit_sink sink)
 {
-    *w = (rsq_writer){.config = config, .sink = sink, .readers = readers, .conn = conn};
+    *w = (rsq_writer){.config = config, .sink = sink, .readers = readers, .cursors = cursors, .conn = conn};
     w->groups = !(config->flags & RSQ_OPEN_NO_GROUP_COMMIT);
     w->statements.take = take_another;
     w->drain.run = drain;
@@ -41,7 +42,8 @@ void rsq_writer_fini(rsq_writer *w)
  * Bound the log. A plain copy needs no reader's help, but the log only begins
  * anew when all of it was copied and no reader uses it: for a moment none is
  * handed out. Afterwards readers read the database file itself, which does not
- * hold the log, so they may go on before the next commit.
+ * hold the log, so they may go on before the next commit. A cursor may hold its
+ * reader for long; when the log is too long all the same, cursors are ended.
  */
 static void tend_log(rsq_writer *w)
 {
@@ -49,12 +51,14 @@ static void tend_log(rsq_writer *w)
 
     if (wish == RSQ_LOG_FINE)
         return;
-    if (wish == RSQ_LOG_RESTART)
+    if (wish == RSQ_LOG_OVERLONG)
+        rsq_cursors_cut(w->cursors);
+    if (wish >= RSQ_LOG_RESTART)
         (void)rsq_readers_pause(w->readers, PAUSE_MS);
     else
         rsq_readers_let_go(w->readers);
     rsq_conn_checkpoint_passive(w->conn);
-    if (wish == RSQ_LOG_RESTART)
+    if (wish >= RSQ_LOG_RESTART)
         rsq_readers_resume(w->readers);
 }
 

@@ -37,6 +37,7 @@ typedef struct rsq_writer {
     const rsq_conn_config *config; /* borrowed; outlives the writer */
     rsq_commit_sink sink;          /* borrowed; outlives the writer */
     rsq_readers *readers;          /* borrowed; asked to let go before a checkpoint; NULL without a log */
+    struct rsq_cursors *cursors;   /* borrowed; ended when they held the log back for too long */
     bool groups;                   /* statements may share a commit */
 
     /* Any thread, under mu. */
@@ -59,7 +60,7 @@ typedef struct rsq_writer {
 
 /* Takes ownership of `conn`. */
 void rsq_writer_init(rsq_writer *w, const rsq_conn_config *config, rsq_conn *conn, rsq_readers *readers,
-                     rsq_commit_sink sink);
+                     struct rsq_cursors *cursors, rsq_commit_sink sink);
 
 /* Refuse new writes with RSQ_ECLOSED and send those that wait away; does not wait. */
 void rsq_writer_stop(rsq_writer *w);

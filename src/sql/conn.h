@@ -179,9 +179,10 @@ bool rsq_conn_take_changes(rsq_conn *c, rsq_changes *out);
 /* What is to be done about the log after a commit. */
 typedef enum rsq_log_wish {
     RSQ_LOG_FINE,
-    RSQ_LOG_COPY,   /* it has grown: copy what may be copied */
-    RSQ_LOG_RESTART /* it has grown long: copy all of it while no reader uses it, and the next commit begins
-                       it anew */
+    RSQ_LOG_COPY, /* it has grown: copy what may be copied */
+    /* It has grown long: copy all of it while no reader uses it, and the next commit begins it anew. */
+    RSQ_LOG_RESTART,
+    RSQ_LOG_OVERLONG /* the same, whatever reads in chunks hold it back */
 } rsq_log_wish;
 
 rsq_log_wish rsq_conn_log_wish(const rsq_conn *c);

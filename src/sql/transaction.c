@@ -15,6 +15,9 @@
 /* Pages from which readers are asked to pause, so that the log can begin anew. */
 #define RESTART_PAGES 4000
 
+/* Pages from which no read in chunks may hold the log back any more; documented at rsq_cursor_open(). */
+#define OVERLONG_PAGES 16000
+
 static rsq_log *log_of(rsq_conn *c, const char *schema)
 {
     for (size_t i = 0; i < c->config->nattach; i++) {
@@ -127,9 +130,12 @@ rsq_log_wish rsq_conn_log_wish(const rsq_conn *c)
     for (size_t i = 0; i <= c->config->nattach; i++) {
         if (c->logs[i].pages < c->logs[i].checkpoint_at)
             continue;
+        if (c->logs[i].pages >= OVERLONG_PAGES)
+            return RSQ_LOG_OVERLONG;
         if (c->logs[i].pages >= RESTART_PAGES)
-            return RSQ_LOG_RESTART;
-        wish = RSQ_LOG_COPY;
+            wish = RSQ_LOG_RESTART;
+        else if (wish < RSQ_LOG_COPY)
+            wish = RSQ_LOG_COPY;
     }
     return wish;
 }

@@ -786,6 +786,53 @@ static void database_closes_inside_done(void **state)
     assert_int_equal(c.chunks, 1);
 }
 
+/* The log must begin anew, which a chunk that waits holds back; and so does one that waits for its callback
+ * to return, in which the pages are written. */
+static void write_in_done(rsq_op *op, void *ctx)
+{
+    rsq_db *db = *(rsq_db **)ctx;
+    static const char sql[] = "INSERT OR REPLACE INTO ballast SELECT 1, zeroblob(1030000)";
+
+    rsq_result_unref(rsq_op_take_result(op));
+    for (int i = 0; i < 10 && rsq_op_status(op) == RSQ_EPENDING; i++)
+        (void)rsq_execute(db, sql, NULL, 0, NULL, NULL, NULL);
+}
+
+static void log_must_begin_anew(void **state)
+{
+    fixture *f = *state;
+    rsq_open_options open = {.size = sizeof open, .readers = 2, .page_size = 512};
+    consumer c = {.take_nothing = true};
+    rsq_op_options opts;
+    rsq_op *op;
+
+    fixture_open(f, &open);
+    EXEC(f, "CREATE TABLE ballast(id INTEGER PRIMARY KEY, b)");
+    op = submitted(f, ENDLESS_ROWS, consuming(f, &c, 2));
+    WANT_CODE(RSQ_OK, rsq_op_wait(op, FIXTURE_DEADLINE_MS));
+    for (int i = 0; i < 10; i++)
+        EXEC(f, "INSERT OR REPLACE INTO ballast SELECT 1, zeroblob(1030000)");
+    assert_int_equal(rsq_op_status(op), RSQ_ESNAPSHOT);
+    assert_true(has_room(f));
+    dispatch_to_the_end(f, &c);
+    expect_ended_once(f, &c, RSQ_ESNAPSHOT);
+    expect_ended(op, RSQ_ESNAPSHOT);
+    assert_non_null(strstr(rsq_op_error(op)->message, ENDLESS_ROWS));
+    op_freed(op);
+
+    opts = chunks_of(2);
+    opts.queue = f->queue;
+    opts.done = write_in_done;
+    opts.ctx = &f->db;
+    op = submitted(f, ENDLESS_ROWS, opts);
+    while (rsq_op_status(op) == RSQ_EPENDING) {
+        WANT_CODE(RSQ_OK, rsq_queue_wait(f->queue, FIXTURE_DEADLINE_MS));
+        WANT_CODE(RSQ_OK, rsq_queue_dispatch(f->queue, 0, NULL));
+    }
+    expect_ended(op, RSQ_ESNAPSHOT);
+    op_freed(op);
+}
+
 /* The queue is freed: nobody is called any more, and whoever has the handle may go on by itself. */
 static void queue_freed_first(void **state)
 {
@@ -962,6 +1009,7 @@ int main(void)
         CASE(database_closes_first),
         CASE(database_closes_under_a_chunk),
         CASE(database_closes_inside_done),
+        CASE(log_must_begin_anew),
         CASE(queue_freed_first),
         CASE(ends_at_any_moment),
     };

@@ -13,6 +13,7 @@
 
 #include <sched.h>
 #include <sys/resource.h>
+#include <sys/stat.h>
 
 #define ITEMS "CREATE TABLE items(id INTEGER PRIMARY KEY, name TEXT NOT NULL, value)"
 #define ALL_ITEMS "SELECT id, name, value FROM items ORDER BY id"
@@ -965,6 +966,59 @@ static size_t megabytes_read(fixture *f, bool json)
     return bytes / 1000000;
 }
 
+/* Commit as many pages of 512 bytes, at least. */
+static void write_pages(fixture *f, int pages)
+{
+    for (int i = 0; i < pages; i += 2000)
+        EXEC(f, "INSERT OR REPLACE INTO ballast SELECT 1, zeroblob(1030000)");
+}
+
+static int64_t log_bytes(fixture *f)
+{
+    char path[sizeof f->path + 8];
+    struct stat st;
+
+    snprintf(path, sizeof path, "%s-wal", f->path);
+    assert_int_equal(stat(path, &st), 0);
+    return (int64_t)st.st_size;
+}
+
+/* A cursor holds the log back. Up to 16,000 pages it may; then it is ended with a code of its own that names
+ * it, and the log begins anew: it is written over, and grows no more. */
+static void log_must_begin_anew(void **state)
+{
+    fixture *f = *state;
+    rsq_open_options open = {.size = sizeof open, .readers = 3, .page_size = 512};
+    rsq_call_options opts = chunks_of(1);
+    rsq_cursor *cursor, *unread;
+    int64_t bytes;
+
+    fixture_open(f, &open);
+    EXEC(f, ITEMS);
+    fill_items(f, 100);
+    EXEC(f, "CREATE TABLE ballast(id INTEGER PRIMARY KEY, b)");
+    write_pages(f, 2000);
+    cursor = opened(f, ALL_ITEMS, &opts);
+    unread = opened(f, "SELECT count(*) FROM ballast", &opts);
+    expect_next(f, cursor, "1|'item 1'|1");
+    write_pages(f, 6000);
+    expect_next(f, cursor, "2|'item 2'|0.2857142857142857");
+    write_pages(f, 14000);
+    expect_ended(f, cursor, RSQ_ESNAPSHOT);
+    assert_non_null(strstr(f->err.message, ALL_ITEMS));
+    expect_ended(f, unread, RSQ_ESNAPSHOT);
+    rsq_cursor_close(unread);
+    unread = opened(f, "SELECT count(*) FROM ballast", &opts);
+    expect_next(f, unread, "1");
+    rsq_cursor_close(unread);
+    write_pages(f, 2000);
+    bytes = log_bytes(f);
+    assert_true(bytes > 16000 * 512);
+    write_pages(f, 20000);
+    assert_int_equal(log_bytes(f), bytes);
+    rsq_cursor_close(cursor);
+}
+
 /* What it is there for: a result of 200 MB is read in the memory of a chunk. A sanitizer keeps freed memory
  * for a while, so there it is only read. */
 static void memory_of_a_chunk(void **state)
@@ -1370,6 +1424,7 @@ int main(void)
         CASE(limits_at_any_moment),
         CASE(limit_passes_while_it_opens),
         CASE(bytes_of_a_chunk),
+        CASE(log_must_begin_anew),
         CASE(error_in_a_row),
         CASE(error_in_the_first_row),
         CASE(sql_is_refused),
