@@ -149,6 +149,17 @@ rsq_code rsq_conn_prepare(rsq_conn *c, const rsq_request *rq, rsq_stmt **out, rs
 rsq_code rsq_conn_compile(rsq_conn *c, const char *sql, size_t len, unsigned flags, sqlite3_stmt **out,
                           rsq_error *err);
 
+/* prepare.c: the first statement of several, whatever follows; NULL: only white space. `len` may count a NUL
+ * at the end. */
+rsq_code rsq_conn_compile_next(rsq_conn *c, const char *sql, size_t len, unsigned flags, sqlite3_stmt **out,
+                               const char **tail, rsq_error *err);
+
+/* prepare.c: what the statement that was compiled last is; RSQ_STMT_…. */
+uint32_t rsq_stmt_kind(const rsq_conn *c, sqlite3_stmt *h);
+
+/* write.c: after a statement of that kind. */
+void rsq_conn_note_rowid(rsq_conn *c, uint32_t kind);
+
 /* prepare.c: after a step: take columns anew if SQLite re-prepared the statement. False: no memory. */
 bool rsq_stmt_refresh(rsq_stmt *s);
 

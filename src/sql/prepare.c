@@ -36,12 +36,9 @@ static rsq_code not_one_statement(rsq_error *err, const char *what, size_t offse
     return code;
 }
 
-rsq_code rsq_conn_compile(rsq_conn *c, const char *sql, size_t len, unsigned flags, sqlite3_stmt **out,
-                          rsq_error *err)
+rsq_code rsq_conn_compile_next(rsq_conn *c, const char *sql, size_t len, unsigned flags, sqlite3_stmt **out,
+                               const char **tail, rsq_error *err)
 {
-    sqlite3_stmt *h = NULL;
-    const char *tail = NULL;
-    size_t used;
     int rc;
 
     if (len >= INT32_MAX)
@@ -49,13 +46,23 @@ rsq_code rsq_conn_compile(rsq_conn *c, const char *sql, size_t len, unsigned fla
     c->guard.kind = 0;
     c->guard.refused[0] = '\0';
     c->guard.compiling = true;
-    rc = sqlite3_prepare_v3(c->db, sql, (int)len, flags, &h, &tail);
+    rc = sqlite3_prepare_v3(c->db, sql, (int)len, flags, out, tail);
     c->guard.compiling = false;
     if (rc != SQLITE_OK && c->guard.refused[0])
         return rsq_error_set(err, RSQ_EREFUSED, "%s", c->guard.refused);
-    if (rc != SQLITE_OK)
-        return rsq_sql_error(c, rc, NULL, err);
+    return rc == SQLITE_OK ? RSQ_OK : rsq_sql_error(c, rc, NULL, err);
+}
 
+rsq_code rsq_conn_compile(rsq_conn *c, const char *sql, size_t len, unsigned flags, sqlite3_stmt **out,
+                          rsq_error *err)
+{
+    sqlite3_stmt *h = NULL;
+    const char *tail = NULL;
+    rsq_code code = rsq_conn_compile_next(c, sql, len, flags, &h, &tail, err);
+    size_t used;
+
+    if (code != RSQ_OK)
+        return code;
     used = (size_t)(tail - sql);
     used += rsq_sql_skip(tail, len - used);
     if (!h)
@@ -68,6 +75,20 @@ rsq_code rsq_conn_compile(rsq_conn *c, const char *sql, size_t len, unsigned fla
     }
     *out = h;
     return RSQ_OK;
+}
+
+uint32_t rsq_stmt_kind(const rsq_conn *c, sqlite3_stmt *h)
+{
+    uint32_t kind = c->guard.kind;
+
+    if (sqlite3_stmt_readonly(h))
+        kind |= RSQ_STMT_READONLY;
+    if (sqlite3_stmt_isexplain(h))
+        kind |= RSQ_STMT_EXPLAIN;
+    /* VACUUM asks the authorizer nothing; whatever it and its like do, every query may be concerned. */
+    else if (!(kind & (RSQ_STMT_READONLY | RSQ_STMT_DML)))
+        kind |= RSQ_STMT_SCHEMA;
+    return kind;
 }
 
 static rsq_code compile_new(rsq_conn *c, const rsq_request *rq, uint64_t hash, rsq_stmt **out, rsq_error *err)
@@ -88,14 +109,7 @@ static rsq_code compile_new(rsq_conn *c, const rsq_request *rq, uint64_t hash, r
         return code;
     }
     s->nparams = sqlite3_bind_parameter_count(s->h);
-    s->kind = c->guard.kind;
-    if (sqlite3_stmt_readonly(s->h))
-        s->kind |= RSQ_STMT_READONLY;
-    if (sqlite3_stmt_isexplain(s->h))
-        s->kind |= RSQ_STMT_EXPLAIN;
-    /* VACUUM asks the authorizer nothing; whatever it and its like do, every query may be concerned. */
-    else if (!(s->kind & (RSQ_STMT_READONLY | RSQ_STMT_DML)))
-        s->kind |= RSQ_STMT_SCHEMA;
+    s->kind = rsq_stmt_kind(c, s->h);
     *out = s;
     return RSQ_OK;
 

@@ -38,9 +38,9 @@ static bool is_dml(const rsq_stmt *s)
 }
 
 /* Row ids in the schema are nobody's business, also not that of SQL's last_insert_rowid(). */
-static void note_rowid(rsq_conn *c, const rsq_stmt *s)
+void rsq_conn_note_rowid(rsq_conn *c, uint32_t kind)
 {
-    if (s->kind & RSQ_STMT_SCHEMA)
+    if (kind & RSQ_STMT_SCHEMA)
         sqlite3_set_last_insert_rowid(c->db, c->last_insert_rowid);
     else
         c->last_insert_rowid = sqlite3_last_insert_rowid(c->db);
@@ -100,7 +100,7 @@ static rsq_code execute_returning(rsq_conn *c, rsq_stmt *s, const rsq_request *r
     rsq_capture_statement_begin(c);
     code = step_once(c, s, rq, true, out, err);
     rsq_capture_statement_end(c, s->kind);
-    note_rowid(c, s);
+    rsq_conn_note_rowid(c, s->kind);
     if (code == RSQ_ETOOBIG || code == RSQ_ENOMEM || sqlite3_get_autocommit(c->db))
         unit_undo(c, alone);
     else if (code != RSQ_OK)
@@ -127,7 +127,7 @@ static rsq_code execute_plain(rsq_conn *c, rsq_stmt *s, const rsq_request *rq, b
     if (code != RSQ_OK && sqlite3_total_changes64(c->db) == total)
         rsq_capture_statement_begin(c); /* nothing of it is left */
     rsq_capture_statement_end(c, s->kind);
-    note_rowid(c, s);
+    rsq_conn_note_rowid(c, s->kind);
     if (alone && code == RSQ_OK && rsq_conn_drop_temporary(c) != SQLITE_OK)
         c->broken = true;
     if (alone && code == RSQ_OK)
@@ -209,7 +209,7 @@ static rsq_code run_batch(rsq_conn *c, rsq_stmt *s, const rsq_request *rq, size_
     rsq_capture_statement_begin(c);
     code = run_rows(c, s, rq, rows, changes, err);
     rsq_capture_statement_end(c, s->kind);
-    note_rowid(c, s);
+    rsq_conn_note_rowid(c, s->kind);
     if (code != RSQ_OK) {
         unit_undo(c, alone);
         return code;
