@@ -161,6 +161,16 @@ size_t rsq_conn_execute_group(rsq_conn *c, rsq_member *first, rsq_members *other
 /* Run one by itself. */
 void rsq_conn_execute_member(rsq_conn *c, rsq_member *m);
 
+/*
+ * Several statements, all or none (several.c): `count` requests with a result
+ * for each (`results` NULL, or room for them; on failure none is left), or all
+ * that `rq->sql` holds, with no result. err->row is the one that failed; of a
+ * script err->sql_offset is in all of it.
+ */
+rsq_code rsq_conn_execute_all(rsq_conn *c, const rsq_request *requests, size_t count, rsq_result **results,
+                              rsq_error *err);
+rsq_code rsq_conn_execute_script(rsq_conn *c, const rsq_request *rq, rsq_error *err);
+
 rsq_code rsq_conn_begin(rsq_conn *c, rsq_error *err);
 rsq_code rsq_conn_commit(rsq_conn *c, rsq_error *err); /* on failure rolled back */
 void rsq_conn_rollback(rsq_conn *c);
