@@ -212,7 +212,18 @@ typedef struct rsq_result rsq_result;
 /** A read in chunks. Made by rsq_cursor_open(), ended by rsq_cursor_close(). Thread: one at a time. */
 typedef struct rsq_cursor rsq_cursor;
 
-/** A running transaction; borrowed, valid only inside the rsq_tx_fn it is passed to. */
+/**
+ * A transaction that is open, of one of two kinds.
+ *
+ * A *function's* is the argument of an rsq_tx_fn: borrowed, valid only inside
+ * it, on its thread.
+ *
+ * An *interactive* one is made by rsq_begin() and owned until rsq_commit() or
+ * rsq_rollback(), whatever ended the transaction before. Any thread may use it,
+ * one at a time: a call while another thread is in one is RSQ_EMISUSE. A call
+ * after the end is RSQ_EMISUSE as well, until 1,024 further interactive
+ * transactions were ended in the process; then the pointer is not valid any more.
+ */
 typedef struct rsq_tx rsq_tx;
 
 /** An asynchronous call. Made by the functions with the suffix _async, ended by rsq_op_free(). */
@@ -302,7 +313,8 @@ RSQ_API rsq_code rsq_open(const char *path, const rsq_open_options *opts, rsq_db
 
 /**
  * Close a database: new calls get RSQ_ECLOSED, calls that wait for a
- * connection get it too, calls and transactions that run are waited for. Every
+ * connection get it too, calls and transaction functions that run are waited
+ * for, an interactive transaction is rolled back. Every
  * live query gets its RSQ_EVENT_END: on the default queue it is dispatched
  * here, on the calling thread; on another queue it waits to be dispatched.
  *
@@ -328,6 +340,16 @@ enum {
     RSQ_JSON_BLOB_HEX = 1 << 9   /**< BLOB as lower-case hexadecimal instead of base64 */
 };
 
+/** Bits of rsq_call_options.flags. */
+enum {
+    /**
+     * rsq_begin(): the transaction is used by several threads, as from a pool
+     * of them. A write of the thread that began it then waits for its turn, as
+     * all others do, and is not RSQ_EMISUSE.
+     */
+    RSQ_CALL_MOVES = 1u << 0
+};
+
 /** Settings of one call. All-zero (but for `size`) is the default. */
 typedef struct rsq_call_options {
     size_t size;    /**< sizeof(rsq_call_options) */
@@ -342,13 +364,16 @@ typedef struct rsq_call_options {
     /** A result with more bytes of cells and text, or of JSON, is RSQ_ETOOBIG; 0: 2^31 cells, 2 GiB of bytes.
      */
     uint64_t max_result_bytes;
-    uint32_t chunk_rows;      /**< rsq_cursor_open(): rows in a chunk; 0: 1000 */
-    uint32_t idle_timeout_ms; /**< rsq_cursor_open(): longest time between two calls; 0: 30000 */
+    uint32_t chunk_rows; /**< rsq_cursor_open(): rows in a chunk; 0: 1000 */
+    /** rsq_cursor_open(), rsq_begin(): longest time between two calls; 0: 30000. */
+    uint32_t idle_timeout_ms;
+    uint32_t flags;    /**< RSQ_CALL_… */
+    uint32_t reserved; /**< 0 */
 } rsq_call_options;
 
-#define RSQ_CALL_OPTIONS_INIT                      \
-    {                                              \
-        sizeof(rsq_call_options), 0, 0, 0, 0, 0, 0 \
+#define RSQ_CALL_OPTIONS_INIT                            \
+    {                                                    \
+        sizeof(rsq_call_options), 0, 0, 0, 0, 0, 0, 0, 0 \
     }
 
 /**
@@ -478,6 +503,60 @@ typedef rsq_code (*rsq_tx_fn)(rsq_tx *tx, void *ctx);
 RSQ_API rsq_code rsq_transaction(rsq_db *db, rsq_tx_fn fn, void *ctx, const rsq_call_options *opts,
                                  rsq_error *err);
 
+/**
+ * Begin an interactive transaction: a write transaction (BEGIN IMMEDIATE) that
+ * stays open until rsq_commit() or rsq_rollback(), for programs that cannot put
+ * it into one function. It keeps the writer: all other writes wait for it. Where
+ * a function will do, rsq_transaction() is faster and ends by itself.
+ *
+ * Calls on the *database* do not join it: reads see what is committed, and a
+ * write of the thread that began it, which would wait for itself, is RSQ_EMISUSE
+ * (unless another thread has used the transaction since, or RSQ_CALL_MOVES is
+ * set). In a database with one connection reads wait for it, too.
+ *
+ * It ends by itself, rolled back, when no call on it was made for
+ * `idle_timeout_ms` (the next call is RSQ_ETIMEOUT), when the database is closed
+ * (RSQ_ECLOSED), and when SQLite rolls it back after an error (RSQ_EMISUSE). The
+ * writer is free from then on; the handle is still the caller's.
+ *
+ * @param opts  NULL for the defaults; `timeout_ms` (to wait for the turn),
+ *              `idle_timeout_ms` and `flags` are used.
+ * @param out   on RSQ_OK, a transaction the caller owns: rsq_commit() or
+ *              rsq_rollback().
+ * @return RSQ_OK, RSQ_EINVAL, RSQ_EMISUSE (inside a transaction function of the
+ *         same database, or when this thread has one that is not ended),
+ *         RSQ_ETIMEOUT, RSQ_EBUSY, RSQ_EREADONLY, RSQ_ECLOSED, RSQ_ENOMEM, RSQ_EIO.
+ *
+ * Thread: any.
+ */
+RSQ_API rsq_code rsq_begin(rsq_db *db, const rsq_call_options *opts, rsq_tx **out, rsq_error *err);
+
+/**
+ * Commit an interactive transaction and give its handle up; savepoints that are
+ * open are kept. The handle is given up whatever is returned, except for
+ * RSQ_EMISUSE.
+ *
+ * @return RSQ_OK when committed. Else nothing is changed: RSQ_ESQL when COMMIT
+ *         failed (a deferred foreign key; the message begins with "commit:") or
+ *         when SQLite had rolled it back before; RSQ_ETIMEOUT when it was left
+ *         idle; RSQ_ECLOSED; RSQ_EIO, RSQ_EFULL and so on from the COMMIT.
+ *         RSQ_EMISUSE: it was given up before, a call on it runs, or it is a
+ *         function's. RSQ_EINVAL: `tx` is NULL.
+ *
+ * Thread: any.
+ */
+RSQ_API rsq_code rsq_commit(rsq_tx *tx, rsq_error *err);
+
+/**
+ * Roll an interactive transaction back and give its handle up. NULL is a no-op.
+ *
+ * @return RSQ_OK: it is rolled back, by this call or before it, whatever the
+ *         reason was. RSQ_EMISUSE as rsq_commit().
+ *
+ * Thread: any.
+ */
+RSQ_API rsq_code rsq_rollback(rsq_tx *tx, rsq_error *err);
+
 /** rsq_select() inside the transaction: sees its own writes. Thread: the transaction's. */
 RSQ_API rsq_code rsq_tx_select(rsq_tx *tx, const char *sql, const rsq_value *params, size_t nparams,
                                const rsq_call_options *opts, rsq_result **out, rsq_error *err);
@@ -507,6 +586,22 @@ RSQ_API rsq_code rsq_tx_execute_batch(rsq_tx *tx, const char *sql, const rsq_val
 
 /** Run `fn` in a savepoint of the transaction; nested to any depth. Thread: the transaction's. */
 RSQ_API rsq_code rsq_tx_transaction(rsq_tx *tx, rsq_tx_fn fn, void *ctx, rsq_error *err);
+
+/**
+ * Open a savepoint in the transaction, for nesting without a function. The
+ * newest one is ended by rsq_tx_release(), which keeps what was done since, or
+ * by rsq_tx_rollback_to(), which undoes it. Those that are open when the
+ * transaction, or the function, ends share its fate.
+ *
+ * @return RSQ_OK, RSQ_ESQL, RSQ_ENOMEM, and as any call on the transaction;
+ *         RSQ_EMISUSE also while a nested function runs, whose handle it is then,
+ *         and from the other two when no savepoint of this handle is open.
+ *
+ * Thread: the transaction's.
+ */
+RSQ_API rsq_code rsq_tx_savepoint(rsq_tx *tx, rsq_error *err);
+RSQ_API rsq_code rsq_tx_release(rsq_tx *tx, rsq_error *err);
+RSQ_API rsq_code rsq_tx_rollback_to(rsq_tx *tx, rsq_error *err);
 
 /* ------------------------------------------------------------- results -- */
 

@@ -7,7 +7,7 @@
 #include "api/options.h"
 #include "base/alloc.h"
 #include "base/error.h"
-#include "exec/tx.h"
+#include "exec/begin.h"
 
 /* Closed handles that are kept, newest last; under `mu`. */
 #define GRAVEYARD_MAX 1024
@@ -253,6 +253,9 @@ rsq_code rsq_close(rsq_db *db)
         return RSQ_OK;
     atomic_fetch_or_explicit(&db->pins, RSQ_DB_CLOSING, memory_order_acq_rel);
     rsq_core_stop(db->core);
+    /* A call that runs on an interactive transaction has no pin, and may take some: it is waited for first.
+     */
+    rsq_begins_wait(db->core);
     wait_for_pins(db);
     rsq_streams_stop(db->streams);
     rsq_core_finish_ops(db->core);

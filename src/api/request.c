@@ -29,6 +29,8 @@ static rsq_code read_options(rsq_call *c, const rsq_call_options *opts, rsq_erro
         return code;
     if (!rsq_json_flags_are_valid(o.json))
         return rsq_error_set(err, RSQ_EINVAL, "the option json is out of range");
+    if (o.flags)
+        return rsq_error_set(err, RSQ_EINVAL, "the option flags is out of range");
     c->request.sql_len = o.sql_len;
     c->request.json = o.json;
     c->request.bytes_max = rsq_bytes_max(o.max_result_bytes);

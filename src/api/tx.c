@@ -94,3 +94,18 @@ rsq_code rsq_tx_transaction(rsq_tx *tx, rsq_tx_fn fn, void *ctx, rsq_error *err)
         return rsq_error_set(err, RSQ_EINVAL, "the transaction or its function is NULL");
     return rsq_tx_run_nested(tx, fn, ctx, err);
 }
+
+rsq_code rsq_tx_savepoint(rsq_tx *tx, rsq_error *err)
+{
+    return tx ? rsq_tx_run_savepoint(tx, err) : no_tx(err);
+}
+
+rsq_code rsq_tx_release(rsq_tx *tx, rsq_error *err)
+{
+    return tx ? rsq_tx_run_release(tx, err) : no_tx(err);
+}
+
+rsq_code rsq_tx_rollback_to(rsq_tx *tx, rsq_error *err)
+{
+    return tx ? rsq_tx_run_rollback_to(tx, err) : no_tx(err);
+}

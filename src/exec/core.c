@@ -4,6 +4,7 @@
 
 #include "base/alloc.h"
 #include "base/error.h"
+#include "exec/begin.h"
 #include "exec/cursor.h"
 
 static void free_config(rsq_conn_config *config)
@@ -125,6 +126,9 @@ rsq_code rsq_core_open(const char *path, const rsq_open_options *opts, const voi
     rsq_timer_init(&core->timer);
     rsq_mutex_init(&core->cursors.mu);
     rsq_cond_init(&core->cursors.none);
+    rsq_mutex_init(&core->begins.mu);
+    rsq_cond_init(&core->begins.none);
+    atomic_init(&core->begins.thread, 0);
     *out = core;
     return RSQ_OK;
 }
@@ -136,6 +140,8 @@ void rsq_core_stop(rsq_core *core)
         rsq_readers_stop(&core->readers);
     if (core->writable)
         rsq_writer_stop(&core->writer);
+    /* After those that wait were sent away: none of them gets the turn that this gives back. */
+    rsq_begins_stop(core);
 }
 
 void rsq_core_finish_ops(rsq_core *core)
@@ -152,6 +158,8 @@ void rsq_core_close(rsq_core *core)
     rsq_timer_fini(&core->timer);
     rsq_cond_fini(&core->cursors.none);
     rsq_mutex_fini(&core->cursors.mu);
+    rsq_cond_fini(&core->begins.none);
+    rsq_mutex_fini(&core->begins.mu);
     if (!core->single)
         rsq_readers_fini(&core->readers);
     /* Last: when the last connection closes, SQLite copies the log into the database, for which it must
@@ -168,6 +176,9 @@ static rsq_code acquire(rsq_core *core, const rsq_request *rq, uint32_t timeout_
     rsq_code code;
 
     if (core->single) {
+        code = rsq_begun_check_wait(core, err);
+        if (code != RSQ_OK)
+            return code;
         code = rsq_writer_acquire(&core->writer, rq->sql, rq->sql_len, timeout_ms, err);
         if (code == RSQ_OK)
             *out = (rsq_lease){.conn = core->writer.conn};

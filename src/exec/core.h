@@ -21,6 +21,23 @@ typedef struct rsq_cursors {
     bool stopping;
 } rsq_cursors;
 
+/* The interactive transaction that is open, if one is; see begin.h. */
+typedef struct rsq_begins {
+    /* Any thread, under mu. */
+    rsq_mutex mu;
+    rsq_cond none;             /* the last one is done with the core */
+    struct rsq_begun *current; /* it has the turn */
+    size_t ending;             /* that give it back just now */
+    bool stopping;
+
+    /*
+     * The thread that began `current` and alone has used it; 0: there is none.
+     * Orders nothing: it is compared with the thread that asks, and a thread
+     * sees what it wrote itself.
+     */
+    _Atomic uintptr_t thread;
+} rsq_begins;
+
 typedef struct rsq_core {
     /* Immutable after rsq_core_open(). */
     rsq_conn_config config; /* owned copies of path and attachments */
@@ -37,13 +54,15 @@ typedef struct rsq_core {
     rsq_workers op_workers; /* for asynchronous calls */
     rsq_timer timer;
     rsq_cursors cursors;
+    rsq_begins begins;
 } rsq_core;
 
 /* `opts` is checked and complete: every default filled in. `sink` is borrowed until the close. */
 rsq_code rsq_core_open(const char *path, const rsq_open_options *opts, const void *owner,
                        rsq_commit_sink sink, rsq_core **out, rsq_error *err);
 
-/* Refuse new work and send away who waits; does not wait itself. */
+/* Refuse new work, send away who waits, roll back an interactive transaction that rests; does not wait
+ * itself. */
 void rsq_core_stop(rsq_core *core);
 
 /* Wait for the cursors, and complete the asynchronous calls, that are left: after stop, before their queue is

@@ -3,6 +3,7 @@
  * else on a leased reader, or on the writer when its turn has come.
  */
 #include "base/error.h"
+#include "exec/begin.h"
 #include "exec/tx.h"
 
 static void drop_results(rsq_result **results, size_t count)
@@ -136,8 +137,13 @@ static rsq_code refuse_readonly(rsq_error *err)
 
 static rsq_code take_turn(rsq_core *core, const rsq_request *rq, uint32_t timeout_ms, rsq_error *err)
 {
+    rsq_code code;
+
     if (!core->writable)
         return refuse_readonly(err);
+    code = rsq_begun_check_wait(core, err);
+    if (code != RSQ_OK)
+        return code;
     return rsq_writer_acquire(&core->writer, rq->sql, rq->sql_len, rsq_core_timeout(core, timeout_ms), err);
 }
 
@@ -145,11 +151,15 @@ rsq_code rsq_core_execute(rsq_core *core, const rsq_request *rq, uint32_t timeou
                           rsq_error *err)
 {
     rsq_tx *here = rsq_tx_here(core);
+    rsq_code code;
 
     if (here)
         return rsq_tx_run_execute(here, rq, out, err);
     if (!core->writable)
         return refuse_readonly(err);
+    code = rsq_begun_check_wait(core, err);
+    if (code != RSQ_OK)
+        return code;
     return rsq_writer_execute(&core->writer, rq, rsq_core_timeout(core, timeout_ms), out, err);
 }
 

@@ -5,6 +5,7 @@
 #include "exec/tx.h"
 
 #include "base/error.h"
+#include "exec/begin.h"
 
 /*
  * The transactions that run on this thread, innermost first. So a call on the
@@ -36,24 +37,40 @@ static rsq_conn *conn_of(const rsq_tx *tx)
     return tx->core->writer.conn;
 }
 
-rsq_code rsq_tx_check(rsq_tx *tx, rsq_error *err)
+/* For one call: is it usable, here and now? RSQ_OK: leave() follows. */
+static rsq_code enter(rsq_tx *tx, rsq_error *err)
 {
-    if (tx->thread != rsq_thread_self())
+    if (tx->begun) {
+        rsq_code code = rsq_begun_enter(tx->begun, err);
+
+        if (code != RSQ_OK)
+            return code;
+    } else if (tx->thread != rsq_thread_self()) {
         return rsq_error_set(err, RSQ_EMISUSE, "the transaction belongs to another thread");
-    if (!rsq_conn_in_transaction(conn_of(tx)))
-        return rsq_error_set(err, RSQ_EMISUSE, "SQLite has rolled the transaction back");
-    return RSQ_OK;
+    }
+    if (rsq_conn_in_transaction(conn_of(tx)))
+        return RSQ_OK;
+    if (tx->begun)
+        rsq_begun_leave(tx->begun);
+    return rsq_error_set(err, RSQ_EMISUSE, "SQLite has rolled the transaction back");
 }
 
-/* Keep a failure for the function's caller, and hand it on. */
-static rsq_code note(rsq_tx *tx, rsq_code code, const rsq_error *why, rsq_error *err)
+static rsq_code refuse(rsq_code code, const rsq_error *why, rsq_error *err)
+{
+    if (err)
+        *err = *why;
+    return code;
+}
+
+/* The end of a call: keep its failure for the end of the transaction, and hand it on. */
+static rsq_code leave(rsq_tx *tx, rsq_code code, const rsq_error *why, rsq_error *err)
 {
     /* That the transaction is gone is told by each call; what ended it was told once. */
     if (code != RSQ_OK && code != RSQ_EMISUSE)
         tx->last = *why;
-    if (code != RSQ_OK && err)
-        *err = *why;
-    return code;
+    if (tx->begun)
+        rsq_begun_leave(tx->begun);
+    return code == RSQ_OK ? code : refuse(code, why, err);
 }
 
 /* What the function returned, with the detail of the call that returned the same to it. */
@@ -67,7 +84,7 @@ static rsq_code fn_failed(const rsq_tx *tx, rsq_code code, rsq_error *err)
     return rsq_error_set(err, code, "the transaction function returned %s", rsq_code_name(code));
 }
 
-static rsq_code lost(const rsq_tx *tx, rsq_error *err)
+rsq_code rsq_tx_lost(const rsq_tx *tx, rsq_error *err)
 {
     const char *why = tx->last.code ? tx->last.message : "an error inside it";
     rsq_code code = rsq_error_set(err, RSQ_ESQL, "SQLite rolled the transaction back: %s", why);
@@ -90,29 +107,31 @@ static rsq_code run_level(rsq_tx *tx, rsq_tx_fn fn, void *ctx)
 
 static rsq_code run_savepoint(rsq_tx *outer, rsq_tx_fn fn, void *ctx, rsq_error *err)
 {
-    rsq_tx tx = {.core = outer->core, .depth = outer->depth + 1, .thread = outer->thread};
-    rsq_code code = rsq_conn_savepoint(conn_of(&tx), tx.depth, err);
+    unsigned depth = outer->depth + 1;
+    rsq_tx tx = {.core = outer->core, .depth = depth, .thread = rsq_thread_self()};
+    rsq_code code = rsq_conn_savepoint(conn_of(&tx), depth, err);
 
     if (code != RSQ_OK)
         return code;
     code = run_level(&tx, fn, ctx);
     if (code != RSQ_OK) {
-        rsq_conn_rollback_to(conn_of(&tx), tx.depth);
+        rsq_conn_rollback_to(conn_of(&tx), depth); /* and with it those that the function left open */
         return fn_failed(&tx, code, err);
     }
     if (!rsq_conn_in_transaction(conn_of(&tx)))
-        return lost(&tx, err);
-    return rsq_conn_release(conn_of(&tx), tx.depth, err);
+        return rsq_tx_lost(&tx, err);
+    return rsq_conn_release(conn_of(&tx), depth, err);
 }
 
 rsq_code rsq_tx_run_nested(rsq_tx *tx, rsq_tx_fn fn, void *ctx, rsq_error *err)
 {
     rsq_error why;
-    rsq_code code = rsq_tx_check(tx, &why);
+    rsq_code code = enter(tx, &why);
 
-    if (code == RSQ_OK)
-        code = run_savepoint(tx, fn, ctx, &why);
-    return note(tx, code, &why, err);
+    if (code != RSQ_OK)
+        return refuse(code, &why, err);
+    code = run_savepoint(tx, fn, ctx, &why);
+    return leave(tx, code, &why, err);
 }
 
 static rsq_code run_transaction(rsq_core *core, rsq_tx_fn fn, void *ctx, rsq_error *err)
@@ -130,7 +149,7 @@ static rsq_code run_transaction(rsq_core *core, rsq_tx_fn fn, void *ctx, rsq_err
     }
     if (!rsq_conn_in_transaction(conn)) {
         rsq_conn_rollback(conn);
-        return lost(&tx, err);
+        return rsq_tx_lost(&tx, err);
     }
     return rsq_conn_commit(conn, err);
 }
@@ -150,6 +169,9 @@ rsq_code rsq_core_transaction(rsq_core *core, rsq_tx_fn fn, void *ctx, uint32_t 
         return refuse_readonly(err);
     if (here)
         return rsq_tx_run_nested(here, fn, ctx, err);
+    code = rsq_begun_check_wait(core, err);
+    if (code != RSQ_OK)
+        return code;
     code = rsq_writer_acquire(&core->writer, name, sizeof name - 1, rsq_core_timeout(core, timeout_ms), err);
     if (code != RSQ_OK)
         return code;
@@ -162,31 +184,98 @@ rsq_code rsq_tx_run_select(rsq_tx *tx, const rsq_request *rq, rsq_shape shape, u
                            rsq_result **out, rsq_error *err)
 {
     rsq_error why;
-    rsq_code code = rsq_tx_check(tx, &why);
+    rsq_code code = enter(tx, &why);
 
-    if (code == RSQ_OK)
-        code = rsq_core_select_on(tx->core, conn_of(tx), rq, 1, shape, timeout_ms, out, &why);
+    if (code != RSQ_OK)
+        return refuse(code, &why, err);
+    code = rsq_core_select_on(tx->core, conn_of(tx), rq, 1, shape, timeout_ms, out, &why);
     if (code != RSQ_OK)
         why.row = -1; /* there is but one */
-    return note(tx, code, &why, err);
+    return leave(tx, code, &why, err);
 }
 
 rsq_code rsq_tx_run_execute(rsq_tx *tx, const rsq_request *rq, rsq_result **out, rsq_error *err)
 {
     rsq_error why;
-    rsq_code code = rsq_tx_check(tx, &why);
+    rsq_code code = enter(tx, &why);
 
-    if (code == RSQ_OK)
-        code = rsq_conn_execute(conn_of(tx), rq, out, &why);
-    return note(tx, code, &why, err);
+    if (code != RSQ_OK)
+        return refuse(code, &why, err);
+    code = rsq_conn_execute(conn_of(tx), rq, out, &why);
+    return leave(tx, code, &why, err);
 }
 
 rsq_code rsq_tx_run_batch(rsq_tx *tx, const rsq_request *rq, size_t rows, rsq_result **out, rsq_error *err)
 {
     rsq_error why;
-    rsq_code code = rsq_tx_check(tx, &why);
+    rsq_code code = enter(tx, &why);
 
-    if (code == RSQ_OK)
-        code = rsq_conn_execute_batch(conn_of(tx), rq, rows, out, &why);
-    return note(tx, code, &why, err);
+    if (code != RSQ_OK)
+        return refuse(code, &why, err);
+    code = rsq_conn_execute_batch(conn_of(tx), rq, rows, out, &why);
+    return leave(tx, code, &why, err);
+}
+
+/* enter(), for what concerns the newest savepoint: of a nested function that runs it would be the one. */
+static rsq_code enter_newest(rsq_tx *tx, rsq_error *err)
+{
+    rsq_code code = enter(tx, err);
+
+    if (code != RSQ_OK || rsq_tx_here(tx->core) == (tx->begun ? NULL : tx))
+        return code;
+    if (tx->begun)
+        rsq_begun_leave(tx->begun);
+    return rsq_error_set(err, RSQ_EMISUSE, "a nested transaction runs: use its handle");
+}
+
+rsq_code rsq_tx_run_savepoint(rsq_tx *tx, rsq_error *err)
+{
+    rsq_error why;
+    rsq_code code = enter_newest(tx, &why);
+
+    if (code != RSQ_OK)
+        return refuse(code, &why, err);
+    code = rsq_conn_savepoint(conn_of(tx), tx->depth + 1, &why);
+    if (code == RSQ_OK) {
+        tx->depth++;
+        tx->points++;
+    }
+    return leave(tx, code, &why, err);
+}
+
+/* The newest savepoint has an end, well or not. */
+static rsq_code end_savepoint(rsq_tx *tx, bool keep, rsq_error *err)
+{
+    unsigned depth = tx->depth;
+
+    if (!tx->points)
+        return rsq_error_set(err, RSQ_EMISUSE, "no savepoint is open");
+    tx->points--;
+    tx->depth--;
+    if (keep)
+        return rsq_conn_release(conn_of(tx), depth, err);
+    rsq_conn_rollback_to(conn_of(tx), depth);
+    return RSQ_OK;
+}
+
+rsq_code rsq_tx_run_release(rsq_tx *tx, rsq_error *err)
+{
+    rsq_error why;
+    rsq_code code = enter_newest(tx, &why);
+
+    if (code != RSQ_OK)
+        return refuse(code, &why, err);
+    code = end_savepoint(tx, true, &why);
+    return leave(tx, code, &why, err);
+}
+
+rsq_code rsq_tx_run_rollback_to(rsq_tx *tx, rsq_error *err)
+{
+    rsq_error why;
+    rsq_code code = enter_newest(tx, &why);
+
+    if (code != RSQ_OK)
+        return refuse(code, &why, err);
+    code = end_savepoint(tx, false, &why);
+    return leave(tx, code, &why, err);
 }

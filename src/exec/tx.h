@@ -1,6 +1,7 @@
 /*
- * The inside of an rsq_tx: one level of the transaction that runs. It lives on
- * the stack of the call that runs the function, on its thread, and only there.
+ * The inside of an rsq_tx: one level of the transaction that runs. A function's
+ * lives on the stack of the call that runs the function, on its thread, and
+ * only there; an interactive one is a part of its rsq_begun.
  */
 #ifndef RSQ_EXEC_TX_H
 #define RSQ_EXEC_TX_H
@@ -10,10 +11,12 @@
 struct rsq_tx {
     rsq_core *core; /* borrowed; open while the transaction runs */
     struct rsq_tx
-        *around;      /* borrowed: the next one that runs on this thread, of whatever database; NULL: none */
-    unsigned depth;   /* 0: the transaction itself, else the savepoint's number */
-    uintptr_t thread; /* whose it is */
-    rsq_error last;   /* of the last call on it that failed, but for RSQ_EMISUSE; code 0: none did */
+        *around; /* borrowed: the next one that runs on this thread, of whatever database; NULL: none */
+    struct rsq_begun *begun; /* borrowed: the interactive transaction that it is; NULL: a function's */
+    unsigned depth;          /* 0: the transaction itself, else the newest savepoint's number */
+    unsigned points;         /* of these, opened by rsq_tx_savepoint() on this level */
+    uintptr_t thread;        /* whose it is, if a function's */
+    rsq_error last;          /* of the last call on it that failed, but for RSQ_EMISUSE; code 0: none did */
 };
 
 /* The innermost transaction of that database that runs on the calling thread; NULL: none. */
@@ -23,8 +26,8 @@ rsq_tx *rsq_tx_here(const rsq_core *core);
  */
 bool rsq_tx_runs_for(const void *owner);
 
-/* Is it usable, here and now? RSQ_OK, or RSQ_EMISUSE: another thread's, or rolled back by SQLite. */
-rsq_code rsq_tx_check(rsq_tx *tx, rsq_error *err);
+/* What to say of a transaction that SQLite rolled back by itself; RSQ_ESQL. */
+rsq_code rsq_tx_lost(const rsq_tx *tx, rsq_error *err);
 
 /* Run `fn` in a savepoint inside `tx`. */
 rsq_code rsq_tx_run_nested(rsq_tx *tx, rsq_tx_fn fn, void *ctx, rsq_error *err);
@@ -34,5 +37,10 @@ rsq_code rsq_tx_run_select(rsq_tx *tx, const rsq_request *rq, rsq_shape shape, u
                            rsq_result **out, rsq_error *err);
 rsq_code rsq_tx_run_execute(rsq_tx *tx, const rsq_request *rq, rsq_result **out, rsq_error *err);
 rsq_code rsq_tx_run_batch(rsq_tx *tx, const rsq_request *rq, size_t rows, rsq_result **out, rsq_error *err);
+
+/* Savepoints without a function: open one more, keep the newest, undo it. */
+rsq_code rsq_tx_run_savepoint(rsq_tx *tx, rsq_error *err);
+rsq_code rsq_tx_run_release(rsq_tx *tx, rsq_error *err);
+rsq_code rsq_tx_run_rollback_to(rsq_tx *tx, rsq_error *err);
 
 #endif

@@ -148,7 +148,7 @@ int rsq_guard_authorize(void *guard, int action, const char *arg3, const char *a
     switch (action) {
     case SQLITE_TRANSACTION:
     case SQLITE_SAVEPOINT:
-        return refuse(g, "transaction control is refused: use rsq_transaction()");
+        return refuse(g, "transaction control is refused: use rsq_transaction() or rsq_begin()");
     case SQLITE_ATTACH:
     case SQLITE_DETACH:
         return refuse(g, "ATTACH and DETACH are refused: use the open option attach");

@@ -1,0 +1,52 @@
+/* Interactive transactions: check the arguments, pin the database while one begins, pass on. */
+#include "exec/begin.h"
+
+#include "api/db.h"
+#include "api/options.h"
+#include "base/error.h"
+
+#define IDLE_MS_DEFAULT 30000
+
+rsq_code rsq_begin(rsq_db *db, const rsq_call_options *opts, rsq_tx **out, rsq_error *err)
+{
+    rsq_call_options o;
+    rsq_code code;
+
+    if (!out)
+        return rsq_error_set(err, RSQ_EINVAL, "out is NULL");
+    code = rsq_options_read(&o, sizeof o, opts, err);
+    if (code == RSQ_OK && (o.flags & ~(uint32_t)RSQ_CALL_MOVES))
+        code = rsq_error_set(err, RSQ_EINVAL, "the option flags is out of range");
+    if (code == RSQ_OK)
+        code = rsq_db_pin(db, err);
+    if (code != RSQ_OK)
+        return code;
+    code = rsq_begun_start(db->core, (o.flags & RSQ_CALL_MOVES) != 0,
+                           o.idle_timeout_ms ? o.idle_timeout_ms : IDLE_MS_DEFAULT, o.timeout_ms, out, err);
+    rsq_db_unpin(db);
+    return code;
+}
+
+static rsq_code check_handle(const rsq_tx *tx, rsq_error *err)
+{
+    if (!tx)
+        return rsq_error_set(err, RSQ_EINVAL, "the transaction is NULL");
+    if (!tx->begun)
+        return rsq_error_set(err, RSQ_EMISUSE,
+                             "a transaction function ends its transaction by what it returns");
+    return RSQ_OK;
+}
+
+rsq_code rsq_commit(rsq_tx *tx, rsq_error *err)
+{
+    rsq_code code = check_handle(tx, err);
+
+    return code == RSQ_OK ? rsq_begun_commit(tx->begun, err) : code;
+}
+
+rsq_code rsq_rollback(rsq_tx *tx, rsq_error *err)
+{
+    rsq_code code = tx ? check_handle(tx, err) : RSQ_OK;
+
+    return tx && code == RSQ_OK ? rsq_begun_rollback(tx->begun, err) : code;
+}

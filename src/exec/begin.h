@@ -1,0 +1,79 @@
+/*
+ * An interactive transaction: one that stays open between two calls, with the
+ * writer's turn held all the while.
+ *
+ *            a call begins           the call returns
+ *   RESTING ───────────────► BUSY ─────────────────────► RESTING
+ *      │                      │ told to end, or SQLite rolled it back
+ *      │ commit, rollback,    ▼
+ *      └ idle, close ─────► ENDING ───► ENDED: the turn is the next one's
+ *
+ * Whoever takes it out of RESTING (the caller, the timer, a database that
+ * closes) has the writer's connection to itself until it has ended it; a call
+ * that runs is told, and does it itself when it returns. So the connection is
+ * never touched by two threads.
+ *
+ * The handle is the caller's until it commits or rolls back, whatever ended the
+ * transaction before. After that it is kept for a while, so that a call that
+ * comes late is told so and does not read freed memory.
+ */
+#ifndef RSQ_EXEC_BEGIN_H
+#define RSQ_EXEC_BEGIN_H
+
+#include "exec/tx.h"
+
+typedef enum rsq_begun_state {
+    RSQ_BEGUN_RESTING,
+    RSQ_BEGUN_BUSY,
+    RSQ_BEGUN_ENDING,
+    RSQ_BEGUN_ENDED
+} rsq_begun_state;
+
+typedef struct rsq_begun {
+    /* Who has it BUSY or ENDING; the handle is the address of this, its core is borrowed until ENDED. */
+    rsq_tx tx;
+
+    /* Immutable after rsq_begun_start(). */
+    uint32_t idle_ms;
+
+    /* Any thread, under mu. */
+    rsq_mutex mu;
+    rsq_cond ended; /* ENDING became ENDED */
+    rsq_begun_state state;
+    uintptr_t busy_thread; /* whose call runs, while BUSY */
+    unsigned calls;        /* that run: more than one inside a nested transaction's function */
+    bool given_up;         /* the caller has committed or rolled back */
+    bool lost;             /* SQLite rolled it back by itself */
+    rsq_error why;         /* how it ended, or is told to; code 0: neither */
+    int64_t rests_ns;      /* since when */
+
+    rsq_timer_entry alarm;
+    struct rsq_begun *next; /* in the graveyard, under its mutex */
+} rsq_begun;
+
+/*
+ * Wait for the turn and begin. `moves`: it will be used by several threads, so
+ * nothing follows from which one began it. RSQ_OK: `*out` is RESTING.
+ */
+rsq_code rsq_begun_start(rsq_core *core, bool moves, uint32_t idle_ms, uint32_t timeout_ms, rsq_tx **out,
+                         rsq_error *err);
+
+/* For one call on the handle: from RESTING to BUSY, or one more inside a nested function. Else why not. */
+rsq_code rsq_begun_enter(rsq_begun *b, rsq_error *err);
+void rsq_begun_leave(rsq_begun *b);
+
+/* End it and give the handle up. RSQ_EMISUSE: it is given up already, or a call runs; then nothing happens.
+ */
+rsq_code rsq_begun_commit(rsq_begun *b, rsq_error *err);
+rsq_code rsq_begun_rollback(rsq_begun *b, rsq_error *err);
+
+/* Would this thread wait for the writer that it holds itself? RSQ_OK or RSQ_EMISUSE. */
+rsq_code rsq_begun_check_wait(const rsq_core *core, rsq_error *err);
+
+/* The core stops: roll back the one that rests, tell the one that is busy, take no new ones. */
+void rsq_begins_stop(rsq_core *core);
+
+/* Wait until it has ended: the core may not go before. */
+void rsq_begins_wait(rsq_core *core);
+
+#endif
