@@ -1,10 +1,11 @@
 /*
  * resqlite exec: one statement that writes; what it changed, or the rows of
- * its RETURNING, on stdout.
+ * its RETURNING, on stdout. Or several, in one transaction.
  */
 #include "commands.h"
 
 #include <inttypes.h>
+#include <stdbool.h>
 
 #include <resqlite.h>
 
@@ -20,6 +21,9 @@ static const char help[] =
     "Runs one statement that writes, or changes the schema, in a transaction of its\n"
     "own. Prints how many rows it changed and the row id of the last row inserted,\n"
     "or the rows of its RETURNING. A database that does not exist is made.\n"
+    "\n"
+    "SQL of several statements, without parameters, runs in one transaction, all or\n"
+    "nothing, and prints nothing.\n"
     "\n"
     "Format:\n"
     "  --json         rows as one JSON array of objects; without RETURNING the object\n"
@@ -71,13 +75,31 @@ static void print_figures(const row_format *f, const rsq_result *r)
     strbuf_fini(&line);
 }
 
+/* Was the SQL refused, before anything was done, because another statement follows the first? */
+static bool is_script(const statement *s, const rsq_error *err)
+{
+    return err->code == RSQ_EINVAL && err->sql_offset > 0 && s->sql[err->sql_offset];
+}
+
+static int run_script(const statement *s, rsq_db *db)
+{
+    rsq_error err;
+
+    if (rsq_execute_script(db, s->sql, NULL, &err) != RSQ_OK)
+        return diag_sql(s->database, &err);
+    return STATUS_OK;
+}
+
 static int run(const statement *s, rsq_db *db)
 {
     rsq_result *r;
     rsq_error err;
 
-    if (rsq_execute(db, s->sql, s->params.values, s->params.count, NULL, &r, &err) != RSQ_OK)
+    if (rsq_execute(db, s->sql, s->params.values, s->params.count, NULL, &r, &err) != RSQ_OK) {
+        if (is_script(s, &err) && !s->params.count)
+            return run_script(s, db);
         return diag_sql(s->database, &err);
+    }
     if (rsq_result_columns(r))
         format_print(&s->format, r);
     else

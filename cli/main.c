@@ -20,7 +20,7 @@ static const char help[] =
     "Usage: resqlite COMMAND DATABASE …\n"
     "\n"
     "  query   run one statement that reads, print its rows\n"
-    "  exec    run one statement that writes\n"
+    "  exec    run one statement that writes, or several\n"
     "  import  load a CSV, JSON or NDJSON file into a table\n"
     "  watch   print the rows of a query again whenever they change\n"
     "\n"

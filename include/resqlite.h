@@ -103,7 +103,8 @@ typedef struct rsq_error {
     int32_t sqlite_code;  /**< SQLite's extended result code; 0 when SQLite was not asked */
     int32_t sql_offset;   /**< byte offset in the SQL the message is about; -1 if unknown */
     int32_t system_errno; /**< errno of a failed system call; 0 if none or unknown */
-    int64_t row;          /**< rsq_execute_batch: index of the row that failed; else -1 */
+    /** Index of what failed: the row of a batch, the query or statement of several; else -1. */
+    int64_t row;
     uint8_t reserved[40];
     char message[448];
 } rsq_error;
@@ -465,6 +466,40 @@ RSQ_API rsq_code rsq_execute_batch(rsq_db *db, const char *sql, const rsq_value 
                                    rsq_error *err);
 
 /**
+ * Run several statements in one transaction, one after the other: all or
+ * nothing. Later ones see what earlier ones did. Statements that read are
+ * allowed too.
+ *
+ * @param statements  `count` of them, 1 to 4096, each with its parameters.
+ * @param results     NULL, or room for `count` results; on RSQ_OK the caller
+ *                    owns each: rsq_result_unref(). All have the number of the
+ *                    one commit.
+ * @return as rsq_execute(); `err->row` is the index of the statement that
+ *         failed, and -1 if it was the COMMIT, whose message begins with "commit:".
+ *         On any failure nothing is changed, whatever OR FAIL says.
+ *
+ * Thread: any.
+ */
+RSQ_API rsq_code rsq_execute_all(rsq_db *db, const rsq_query *statements, size_t count,
+                                 const rsq_call_options *opts, rsq_result **results, rsq_error *err);
+
+/**
+ * Run all statements that a text holds, in one transaction: all or nothing.
+ * They have no parameters, and rows that they give are dropped. Text without a
+ * statement is a no-op. BEGIN, COMMIT and their like are refused, since there is
+ * a transaction already.
+ *
+ * @param sql   statements, each ended by a semicolon; the last one needs none.
+ * @param opts  NULL for the defaults; `sql_len` and `timeout_ms` are used.
+ * @return as rsq_execute_all(); `err->sql_offset` is in the whole text: where
+ *         the mistake is, or else where the statement begins that failed.
+ *
+ * Thread: any.
+ */
+RSQ_API rsq_code rsq_execute_script(rsq_db *db, const char *sql, const rsq_call_options *opts,
+                                    rsq_error *err);
+
+/**
  * The calls above with parameters by name: each parameter of the statement must
  * be given once, and each name given must be one of its. Otherwise RSQ_EINVAL.
  */
@@ -583,6 +618,15 @@ RSQ_API rsq_code rsq_tx_execute_named(rsq_tx *tx, const char *sql, const rsq_nam
 RSQ_API rsq_code rsq_tx_execute_batch(rsq_tx *tx, const char *sql, const rsq_value *matrix, size_t rows,
                                       size_t columns, const rsq_call_options *opts, rsq_result **out,
                                       rsq_error *err);
+
+/** rsq_execute_all() inside the transaction, all statements or none. The results have no commit number yet.
+ * Thread: the transaction's. */
+RSQ_API rsq_code rsq_tx_execute_all(rsq_tx *tx, const rsq_query *statements, size_t count,
+                                    const rsq_call_options *opts, rsq_result **results, rsq_error *err);
+
+/** rsq_execute_script() inside the transaction, all statements or none. Thread: the transaction's. */
+RSQ_API rsq_code rsq_tx_execute_script(rsq_tx *tx, const char *sql, const rsq_call_options *opts,
+                                       rsq_error *err);
 
 /** Run `fn` in a savepoint of the transaction; nested to any depth. Thread: the transaction's. */
 RSQ_API rsq_code rsq_tx_transaction(rsq_tx *tx, rsq_tx_fn fn, void *ctx, rsq_error *err);

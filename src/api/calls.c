@@ -131,6 +131,40 @@ rsq_code rsq_execute_batch(rsq_db *db, const char *sql, const rsq_value *matrix,
     return code;
 }
 
+rsq_code rsq_execute_all(rsq_db *db, const rsq_query *statements, size_t count, const rsq_call_options *opts,
+                         rsq_result **results, rsq_error *err)
+{
+    rsq_result **got = NULL;
+    rsq_request *requests;
+    uint32_t timeout_ms;
+    rsq_code code;
+
+    code = rsq_statements_read(statements, count, opts, &timeout_ms, &requests, results ? &got : NULL, err);
+    if (code != RSQ_OK)
+        return code;
+    code = rsq_db_pin(db, err);
+    if (code == RSQ_OK) {
+        code = rsq_core_execute_all(db->core, requests, count, timeout_ms, got, err);
+        rsq_db_unpin(db);
+    }
+    return rsq_statements_done(code, count, requests, got, results);
+}
+
+rsq_code rsq_execute_script(rsq_db *db, const char *sql, const rsq_call_options *opts, rsq_error *err)
+{
+    rsq_args none = {0};
+    rsq_call c;
+    rsq_code code = rsq_call_read(&c, sql, none, opts, err);
+
+    if (code == RSQ_OK)
+        code = rsq_db_pin(db, err);
+    if (code != RSQ_OK)
+        return code;
+    code = rsq_core_execute_script(db->core, &c.request, c.timeout_ms, err);
+    rsq_db_unpin(db);
+    return code;
+}
+
 rsq_code rsq_transaction(rsq_db *db, rsq_tx_fn fn, void *ctx, const rsq_call_options *opts, rsq_error *err)
 {
     rsq_call_options o;

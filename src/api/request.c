@@ -118,3 +118,33 @@ rsq_code rsq_requests_read(const rsq_query *queries, size_t count, uint32_t json
     *out = requests;
     return RSQ_OK;
 }
+
+rsq_code rsq_statements_read(const rsq_query *statements, size_t count, const rsq_call_options *opts,
+                             uint32_t *timeout_ms, rsq_request **out, rsq_result ***got, rsq_error *err)
+{
+    rsq_call_options o;
+    rsq_code code = rsq_options_read(&o, sizeof o, opts, err);
+
+    if (code == RSQ_OK)
+        code = rsq_requests_read(statements, count, 0, o.max_result_bytes, out, err);
+    if (code != RSQ_OK)
+        return code;
+    if (timeout_ms)
+        *timeout_ms = o.timeout_ms;
+    if (got)
+        *got = rsq_alloc_zero(count * sizeof(rsq_result *));
+    if (!got || *got)
+        return RSQ_OK;
+    rsq_free(*out);
+    return rsq_error_set(err, RSQ_ENOMEM, "out of memory");
+}
+
+rsq_code rsq_statements_done(rsq_code code, size_t count, rsq_request *requests, rsq_result **got,
+                             rsq_result **results)
+{
+    if (code == RSQ_OK && got)
+        memcpy(results, got, count * sizeof(rsq_result *));
+    rsq_free(got);
+    rsq_free(requests);
+    return code;
+}

@@ -37,4 +37,14 @@ size_t rsq_bytes_max(uint64_t max_result_bytes);
 rsq_code rsq_requests_read(const rsq_query *queries, size_t count, uint32_t json, uint64_t max_result_bytes,
                            rsq_request **out, rsq_error *err);
 
+/*
+ * The same for statements that write, and room for as many results if `got` is
+ * not NULL: the caller's array is written on success only. `timeout_ms` may be
+ * NULL. rsq_statements_done() frees both, and returns `code`.
+ */
+rsq_code rsq_statements_read(const rsq_query *statements, size_t count, const rsq_call_options *opts,
+                             uint32_t *timeout_ms, rsq_request **out, rsq_result ***got, rsq_error *err);
+rsq_code rsq_statements_done(rsq_code code, size_t count, rsq_request *requests, rsq_result **got,
+                             rsq_result **results);
+
 #endif

@@ -95,6 +95,34 @@ rsq_code rsq_tx_transaction(rsq_tx *tx, rsq_tx_fn fn, void *ctx, rsq_error *err)
     return rsq_tx_run_nested(tx, fn, ctx, err);
 }
 
+rsq_code rsq_tx_execute_all(rsq_tx *tx, const rsq_query *statements, size_t count,
+                            const rsq_call_options *opts, rsq_result **results, rsq_error *err)
+{
+    rsq_result **got = NULL;
+    rsq_request *requests;
+    rsq_code code;
+
+    if (!tx)
+        return no_tx(err);
+    code = rsq_statements_read(statements, count, opts, NULL, &requests, results ? &got : NULL, err);
+    if (code != RSQ_OK)
+        return code;
+    code = rsq_tx_run_all(tx, requests, count, got, err);
+    return rsq_statements_done(code, count, requests, got, results);
+}
+
+rsq_code rsq_tx_execute_script(rsq_tx *tx, const char *sql, const rsq_call_options *opts, rsq_error *err)
+{
+    rsq_args none = {0};
+    rsq_call c;
+    rsq_code code;
+
+    if (!tx)
+        return no_tx(err);
+    code = rsq_call_read(&c, sql, none, opts, err);
+    return code == RSQ_OK ? rsq_tx_run_script(tx, &c.request, err) : code;
+}
+
 rsq_code rsq_tx_savepoint(rsq_tx *tx, rsq_error *err)
 {
     return tx ? rsq_tx_run_savepoint(tx, err) : no_tx(err);

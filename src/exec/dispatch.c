@@ -178,3 +178,34 @@ rsq_code rsq_core_execute_batch(rsq_core *core, const rsq_request *rq, size_t ro
     rsq_writer_release(&core->writer);
     return code;
 }
+
+rsq_code rsq_core_execute_all(rsq_core *core, const rsq_request *requests, size_t count, uint32_t timeout_ms,
+                              rsq_result **results, rsq_error *err)
+{
+    rsq_tx *here = rsq_tx_here(core);
+    rsq_code code;
+
+    if (here)
+        return rsq_tx_run_all(here, requests, count, results, err);
+    code = take_turn(core, &requests[0], timeout_ms, err);
+    if (code != RSQ_OK)
+        return code;
+    code = rsq_conn_execute_all(core->writer.conn, requests, count, results, err);
+    rsq_writer_release(&core->writer);
+    return code;
+}
+
+rsq_code rsq_core_execute_script(rsq_core *core, const rsq_request *rq, uint32_t timeout_ms, rsq_error *err)
+{
+    rsq_tx *here = rsq_tx_here(core);
+    rsq_code code;
+
+    if (here)
+        return rsq_tx_run_script(here, rq, err);
+    code = take_turn(core, rq, timeout_ms, err);
+    if (code != RSQ_OK)
+        return code;
+    code = rsq_conn_execute_script(core->writer.conn, rq, err);
+    rsq_writer_release(&core->writer);
+    return code;
+}

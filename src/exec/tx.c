@@ -216,6 +216,29 @@ rsq_code rsq_tx_run_batch(rsq_tx *tx, const rsq_request *rq, size_t rows, rsq_re
     return leave(tx, code, &why, err);
 }
 
+rsq_code rsq_tx_run_all(rsq_tx *tx, const rsq_request *requests, size_t count, rsq_result **results,
+                        rsq_error *err)
+{
+    rsq_error why;
+    rsq_code code = enter(tx, &why);
+
+    if (code != RSQ_OK)
+        return refuse(code, &why, err);
+    code = rsq_conn_execute_all(conn_of(tx), requests, count, results, &why);
+    return leave(tx, code, &why, err);
+}
+
+rsq_code rsq_tx_run_script(rsq_tx *tx, const rsq_request *rq, rsq_error *err)
+{
+    rsq_error why;
+    rsq_code code = enter(tx, &why);
+
+    if (code != RSQ_OK)
+        return refuse(code, &why, err);
+    code = rsq_conn_execute_script(conn_of(tx), rq, &why);
+    return leave(tx, code, &why, err);
+}
+
 /* enter(), for what concerns the newest savepoint: of a nested function that runs it would be the one. */
 static rsq_code enter_newest(rsq_tx *tx, rsq_error *err)
 {

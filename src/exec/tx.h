@@ -37,6 +37,9 @@ rsq_code rsq_tx_run_select(rsq_tx *tx, const rsq_request *rq, rsq_shape shape, u
                            rsq_result **out, rsq_error *err);
 rsq_code rsq_tx_run_execute(rsq_tx *tx, const rsq_request *rq, rsq_result **out, rsq_error *err);
 rsq_code rsq_tx_run_batch(rsq_tx *tx, const rsq_request *rq, size_t rows, rsq_result **out, rsq_error *err);
+rsq_code rsq_tx_run_all(rsq_tx *tx, const rsq_request *requests, size_t count, rsq_result **results,
+                        rsq_error *err);
+rsq_code rsq_tx_run_script(rsq_tx *tx, const rsq_request *rq, rsq_error *err);
 
 /* Savepoints without a function: open one more, keep the newest, undo it. */
 rsq_code rsq_tx_run_savepoint(rsq_tx *tx, rsq_error *err);

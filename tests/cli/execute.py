@@ -51,6 +51,20 @@ def exec_writes_json_as_query_does(b):
 
 
 @case
+def exec_of_several_statements_is_one_transaction(b):
+    b.run("exec", "t.db", "CREATE TABLE t (a UNIQUE); -- two\nINSERT INTO t VALUES (1), ('a;b');\n").expect(out="")
+    expect_equal(b.query("SELECT a FROM t"), '[{"a":1},{"a":"a;b"}]')
+    err = b.run("exec", "t.db", "DELETE FROM t; INSERT INTO t VALUES (2); INSERT INTO t VALUES (2)").expect(
+        status=1, out="").err
+    expect_in("t.db: UNIQUE constraint failed: t.a (at offset 41 of the SQL)", err)
+    b.run("exec", "t.db", "DELETE FROM t; COMMIT").expect(status=1, out="")
+    b.run("exec", "t.db", "DELETE FROM t; DELETE FROM t WHERE a = ?", "1").expect(status=1, out="")
+    expect_equal(b.query("SELECT count(*) AS n FROM t"), '[{"n":2}]')
+    b.run("exec", "t.db", "SELECT 1 FROM t;").expect()
+    b.run("exec", "t.db", " -- nothing").expect(status=1, out="")
+
+
+@case
 def exec_that_fails_changes_nothing(b):
     b.exec("CREATE TABLE t (a UNIQUE)")
     b.exec("INSERT INTO t VALUES (1)")

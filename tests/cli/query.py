@@ -278,7 +278,7 @@ def error_with_control_characters_is_one_visible_line(b):
 def second_statement_is_refused(b):
     shop(b)
     b.run("query", "t.db", "SELECT 1; SELECT 2").expect(status=1, out="")
-    b.run("exec", "t.db", "DELETE FROM item; DELETE FROM item").expect(status=1, out="")
+    b.run("exec", "t.db", "DELETE FROM item; DELETE FROM item WHERE id = ?", "1").expect(status=1, out="")
     b.run("query", "t.db", "").expect(status=1, out="")
     expect_equal(b.query("SELECT count(*) AS n FROM item;"), '[{"n":3}]')
 
