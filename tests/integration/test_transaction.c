@@ -5,10 +5,10 @@
  * since a jump out of a body would leave the transaction open; they return a code, and what they saw is in
  * their notes.
  *
- * T22 and T23 of the reference, a transaction handle that is used after its end, have no test: the handle is
- * borrowed for the length of the body, and after that it is a dangling pointer, which only a sanitizer can
- * judge. What can be tested, and is: after SQLite itself ended the transaction inside the body, the handle
- * says so.
+ * A body's handle that is used after its end has no test here: it is borrowed for the length of the body, and
+ * after that it is a dangling pointer, which only a sanitizer can judge. What can be tested, and is: after
+ * SQLite itself ended the transaction inside the body, the handle says so. Handles of interactive
+ * transactions, which may be used after their end, are in test_begin.c.
  */
 #include "fixture.h"
 
@@ -739,7 +739,7 @@ static rsq_code rolled_back_by_sqlite(rsq_tx *tx, void *ctx)
     return n->give;
 }
 
-/* What T22 is about, in C: a handle whose transaction SQLite rolled back refuses each further call, nothing
+/* A handle whose transaction SQLite rolled back refuses each further call, nothing
  * of them reaches the file, and a body that says RSQ_OK does not get a commit. */
 static void handle_after_rollback_by_sqlite(void **state)
 {

@@ -427,6 +427,140 @@ static void temporary_objects(void **state)
     run_cases(*state, cases, LENGTH(cases));
 }
 
+/* ------------------------------------------------------- several statements, calls in between -- */
+
+/* What a way of writing parts 0, 1 and 2 promises: bit n, the rows of part n. 0: it failed. */
+typedef unsigned (*write_fn)(fixture *f, size_t round, bool *went_well);
+
+static rsq_code tx_rows(rsq_tx *tx, int64_t part, size_t round)
+{
+    rsq_value v = rsq_integer(part);
+    char sql[256];
+
+    snprintf(sql, sizeof sql, THREE_ROWS " -- %zu", round);
+    return rsq_tx_execute(tx, sql, &v, 1, NULL, NULL, NULL);
+}
+
+/* Part 0; part 1 in a savepoint that is kept; part 2 in one that is undone. */
+static unsigned write_interactively(fixture *f, size_t round, bool *went_well)
+{
+    rsq_tx *tx = NULL;
+    unsigned kept = 0;
+    rsq_code code;
+
+    *went_well = false;
+    if (rsq_begin(f->db, NULL, &tx, NULL) != RSQ_OK) {
+        assert_null(tx);
+        return 0;
+    }
+    if (tx_rows(tx, 0, round) == RSQ_OK)
+        kept |= 1;
+    if (rsq_tx_savepoint(tx, NULL) == RSQ_OK) {
+        code = tx_rows(tx, 1, round);
+        if (rsq_tx_release(tx, NULL) == RSQ_OK && code == RSQ_OK)
+            kept |= 2;
+    }
+    if (rsq_tx_savepoint(tx, NULL) == RSQ_OK) {
+        (void)tx_rows(tx, 2, round);
+        (void)rsq_tx_rollback_to(tx, NULL);
+    }
+    *went_well = kept == 3;
+    if (rsq_commit(tx, NULL) == RSQ_OK)
+        return kept;
+    *went_well = false;
+    return 0;
+}
+
+static unsigned write_all(fixture *f, size_t round, bool *went_well)
+{
+    const rsq_value parts[] = {rsq_integer(0), rsq_integer(1), rsq_integer(2)};
+    rsq_result *results[3] = {NULL, NULL, NULL};
+    rsq_query all[3];
+    char sql[2][256];
+
+    snprintf(sql[0], sizeof sql[0], THREE_ROWS " -- %zu", round);
+    snprintf(sql[1], sizeof sql[1], THREE_ROWS " RETURNING v -- %zu", round);
+    for (size_t i = 0; i < LENGTH(all); i++)
+        all[i] = (rsq_query){.sql = sql[i % 2], .params = &parts[i], .nparams = 1};
+    *went_well = rsq_execute_all(f->db, all, LENGTH(all), NULL, results, NULL) == RSQ_OK;
+    for (size_t i = 0; i < LENGTH(all); i++) {
+        if (!*went_well)
+            assert_null(results[i]);
+        rsq_result_unref(results[i]);
+    }
+    return *went_well ? 7 : 0;
+}
+
+static unsigned write_script(fixture *f, size_t round, bool *went_well)
+{
+    (void)round; /* it is compiled each time */
+    *went_well =
+        rsq_execute_script(f->db,
+                           "INSERT INTO t VALUES (0, 0), (0, 1), (0, 2);"
+                           "CREATE TABLE part AS SELECT 1 AS n;"
+                           "INSERT INTO t SELECT n, 10 * n + value FROM part, json_each('[0,1,2]');"
+                           "INSERT INTO t VALUES (2, 20), (2, 21), (2, 22) RETURNING v; DROP TABLE part",
+                           NULL, NULL) == RSQ_OK;
+    return *went_well ? 7 : 0;
+}
+
+/* The rows are those that the codes promised, and the next transaction begins cleanly. */
+static void check_parts(fixture *f, unsigned kept, size_t first, size_t count)
+{
+    static const char *const rows[] = {"", "0|3", "1|3", "0|3\n1|3", "", "", "", "0|3\n1|3\n2|3"};
+    rsq_result *r = NULL;
+    int64_t temporary = -1;
+    char *got;
+
+    WANT(f, RSQ_OK, rsq_select(f->db, ROWS_OF_PARTS, NULL, 0, NULL, &r, &f->err));
+    got = fixture_dump(r);
+    rsq_result_unref(r);
+    if (strcmp(got, rows[kept]) != 0)
+        print_error("from allocation %zu on %zu fail\n", first, count);
+    assert_string_equal(got, rows[kept]);
+    free(got);
+    WANT(f, RSQ_OK, rsq_transaction(f->db, delete_all, &temporary, NULL, &f->err));
+    assert_int_equal(temporary, 0);
+}
+
+static void run_writes(fixture *f, write_fn fn, size_t count)
+{
+    static size_t round;
+    bool struck = true;
+
+    for (size_t n = 1; struck; n++) {
+        bool went_well;
+        unsigned kept;
+
+        assert_true(n < MOST);
+        arm(n, count);
+        kept = fn(f, ++round, &went_well);
+        struck = disarm();
+        assert_true(struck || went_well);
+        check_parts(f, kept, n, count);
+    }
+}
+
+/* An interactive transaction, several statements, and a script: as said by each code, on a file and in
+ * memory. */
+static void several_statements(void **state)
+{
+    static const write_fn fns[] = {write_interactively, write_all, write_script};
+    fixture *f = *state;
+
+    for (int place = 0; place < 2; place++) {
+        if (place)
+            fixture_close(f);
+        f->db = fixture_open_path(f, place ? ":memory:" : f->path, NULL);
+        EXEC(f, "CREATE TABLE t(part INTEGER, v INTEGER)");
+        for (size_t i = 0; i < LENGTH(fns); i++) {
+            for (size_t k = 0; k < LENGTH(lengths); k++)
+                run_writes(f, fns[i], lengths[k]);
+        }
+        EXPECT_ROWS(f, "PRAGMA integrity_check", "'ok'");
+    }
+}
+
 /* --------------------------------------------------------------- reads after a fault -- */
 
 typedef rsq_code (*select_fn)(rsq_db *db, const char *sql, const rsq_value *params, size_t nparams,
@@ -497,6 +631,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         CASE(single_writes),     CASE(nested_transactions), CASE(parts_of_a_transaction),
         CASE(temporary_objects), CASE(columns_after_alter),
+        CASE(single_writes),      CASE(nested_transactions), CASE(parts_of_a_transaction),
+        CASE(several_statements), CASE(columns_after_alter),
     };
 
     if (sqlite3_config(SQLITE_CONFIG_LOOKASIDE, 0, 0) != SQLITE_OK)
