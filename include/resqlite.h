@@ -1082,6 +1082,11 @@ typedef struct rsq_stream_counters {
     uint64_t suppressed; /**< runs whose answer had the same bytes as before */
     uint64_t emitted;    /**< results handed to its queue */
     uint64_t replaced;   /**< of those, overtaken by a newer one before they were dispatched */
+    /**
+     * Commits up to this number are in what was handed over last, or do not change it; 0: nothing was handed
+     * over, or the stream is closed.
+     */
+    uint64_t settled_seq;
 } rsq_stream_counters;
 
 /** Read the counters. @return RSQ_OK, RSQ_EINVAL. Thread: any, before the stream's end. */

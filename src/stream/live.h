@@ -63,6 +63,7 @@ typedef struct rsq_live {
     bool unsure; /* the schema may have changed while it ran */
     rsq_names reads;
     rsq_live_counters counters;
+    uint64_t ran_seq;             /* number of the newest commit in its last result */
     struct rsq_stream *first;     /* its streams */
     struct rsq_live *prev, *next; /* in the registry */
     struct rsq_live *chain;       /* in its bucket of the table */

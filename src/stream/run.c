@@ -97,6 +97,8 @@ static void learn_reads_locked(rsq_live *live, run *r)
 static void end_locked(rsq_live *live, run *r, bool repeated, const rsq_laggards *lag)
 {
     live->counters.runs++;
+    if (r->outcome.result)
+        live->ran_seq = rsq_result_commit_seq(r->outcome.result);
     learn_reads_locked(live, r);
     live->state = RSQ_LIVE_IDLE;
     if (repeated) {

@@ -72,6 +72,16 @@ static void add_shared_locked(const rsq_stream *s, rsq_stream_counters *c)
     c->suppressed += s->live->counters.suppressed - s->joined_at.suppressed;
 }
 
+/* A live query that is idle was told of all commits, and has run after those that concern it. */
+static uint64_t settled_locked(const rsq_stream *s)
+{
+    if (!s->told)
+        return 0;
+    if (s->live->state == RSQ_LIVE_IDLE && s->owner->told_seq > s->live->ran_seq)
+        return s->owner->told_seq;
+    return s->live->ran_seq;
+}
+
 static void leave_locked(rsq_stream *s)
 {
     rsq_live *live = s->live;
@@ -122,8 +132,10 @@ rsq_code rsq_stream_stats(const rsq_stream *s, rsq_stream_counters *counters)
         return RSQ_EINVAL;
     rsq_mutex_lock(&s->owner->mu);
     now = s->counters;
-    if (s->live)
+    if (s->live) {
         add_shared_locked(s, &now);
+        now.settled_seq = settled_locked(s);
+    }
     rsq_mutex_unlock(&s->owner->mu);
     size = counters->size < sizeof now ? counters->size : sizeof now;
     now.size = counters->size;

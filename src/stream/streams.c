@@ -130,6 +130,8 @@ void rsq_streams_commit(void *streams, const rsq_changes *changes)
     const rsq_names *changed = &changes->tables;
 
     rsq_mutex_lock(&ss->mu);
+    if (changes->commit_seq > ss->told_seq)
+        ss->told_seq = changes->commit_seq;
     for (rsq_live *live = ss->first; live; live = live->next) {
         if (live->known && !changed->all && !rsq_names_meet(&live->reads, changed))
             continue;

@@ -38,6 +38,7 @@ typedef struct rsq_streams {
     rsq_core *core;  /* borrowed; NULL before rsq_streams_start() and after rsq_streams_stop() */
     rsq_live *first; /* those that are not closed */
     rsq_live_table table;
+    uint64_t told_seq; /* number of the newest commit that was told */
 } rsq_streams;
 
 /* NULL: no memory. Streams can be opened after start. */
