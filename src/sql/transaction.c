@@ -105,12 +105,26 @@ void rsq_conn_note_commit(rsq_conn *c)
     end_account(c);
 }
 
+/*
+ * After a failure the log hook is not called, although OR FAIL commits what it
+ * kept. Rows that were undone count as changes too, if a trigger made them; so
+ * it is the counter that tells. If it has moved, it may have been another
+ * process, and then not only our own tables have changed.
+ */
+static bool may_have_committed(const rsq_conn *c)
+{
+    return !c->walindex.mapped || !c->locked || rsq_walindex_live_counter(&c->walindex) != c->raw_locked;
+}
+
 void rsq_conn_note_failure(rsq_conn *c, int64_t total_before)
 {
-    if (sqlite3_total_changes64(c->db) == total_before)
+    if (sqlite3_total_changes64(c->db) == total_before ||
+        (c->wal && c->logged == 0 && !may_have_committed(c))) {
         rsq_capture_drop(c);
-    else if (c->wal && c->logged == 0)
-        c->logged = 1; /* OR FAIL: rows were committed, but the log hook is only called after a success */
+    } else if (c->wal && c->logged == 0) {
+        c->logged = 1;
+        c->capture.transaction.all = true;
+    }
     rsq_conn_note_commit(c);
 }
 

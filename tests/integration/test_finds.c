@@ -1,0 +1,67 @@
+/*
+ * What the stream oracle (tests/oracle) has found: each failure that it made small is a case here, so that it
+ * is tried in each run and not only when a seed comes by.
+ */
+#include "fixture.h"
+
+/*
+ * A statement that fails when it commits, by a deferred foreign key, after a trigger of its has changed rows:
+ * nothing was committed, and it must not be counted as a commit. Otherwise the next commit of another process
+ * is taken for that one, and nobody hears of it.
+ */
+static void failed_commit_hides_no_other_process(void **state)
+{
+    fixture *f = *state;
+    rsq_result *r = NULL;
+    uint64_t before;
+    probe *p;
+
+    fixture_open(f, NULL);
+    fixture_canary(f);
+    EXEC(f, "CREATE TABLE parent(id INTEGER PRIMARY KEY)");
+    EXEC(f, "CREATE TABLE child(pid REFERENCES parent DEFERRABLE INITIALLY DEFERRED)");
+    EXEC(f, "CREATE TABLE journal(n)");
+    EXEC(f, "CREATE TABLE other(n)");
+    EXEC(f, "CREATE TRIGGER note AFTER INSERT ON child BEGIN INSERT INTO journal VALUES (1); END");
+    p = WATCH(f, "SELECT count(*) FROM other");
+    EXPECT_EVENT(p, "0");
+    before = p->newest;
+
+    WANT(f, RSQ_ESQL, rsq_execute(f->db, "INSERT INTO child VALUES (7)", NULL, 0, NULL, NULL, &f->err));
+    free(foreign_sql(f, f->path, "INSERT INTO other VALUES (1)"));
+    WANT(f, RSQ_OK, rsq_execute(f->db, "INSERT INTO parent VALUES (1)", NULL, 0, NULL, &r, &f->err));
+    assert_int_equal(rsq_result_commit_seq(r), before + 2);
+    rsq_result_unref(r);
+    EXPECT_REACHES(p, "1");
+}
+
+/* OR FAIL keeps the rows before the one that failed, and commits them: whoever reads the table hears of it.
+ */
+static void what_or_fail_keeps_is_told(void **state)
+{
+    fixture *f = *state;
+    probe *p;
+
+    fixture_open(f, NULL);
+    fixture_canary(f);
+    EXEC(f, "CREATE TABLE t(id INTEGER PRIMARY KEY)");
+    EXEC(f, "INSERT INTO t VALUES (3)");
+    p = WATCH(f, "SELECT id FROM t ORDER BY id");
+    EXPECT_EVENT(p, "3");
+    WANT(f, RSQ_ESQL,
+         rsq_execute(f->db, "INSERT OR FAIL INTO t VALUES (1), (3)", NULL, 0, NULL, NULL, &f->err));
+    EXPECT_EVENT(p, "1\n3");
+    free(foreign_sql(f, f->path, "INSERT INTO t VALUES (9)"));
+    EXEC(f, "INSERT INTO canary(n) VALUES (1)");
+    EXPECT_REACHES(p, "1\n3\n9");
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        CASE(failed_commit_hides_no_other_process),
+        CASE(what_or_fail_keeps_is_told),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
