@@ -48,6 +48,20 @@ void rsq_conn_start_log(rsq_conn *c)
     sqlite3_wal_hook(c->db, logged, c);
 }
 
+/*
+ * SQLite may keep the read transaction of a statement that failed: an R-Tree
+ * does, of an UPDATE that met a key that is there. When another process commits
+ * meanwhile, the next write would find its snapshot outdated: "locked".
+ */
+static void end_leftover(rsq_conn *c)
+{
+    if (!sqlite3_get_autocommit(c->db) || sqlite3_txn_state(c->db, NULL) == SQLITE_TXN_NONE)
+        return;
+    if (rsq_conn_control(c, RSQ_CONTROL_BEGIN) != SQLITE_OK ||
+        rsq_conn_control(c, RSQ_CONTROL_ROLLBACK) != SQLITE_OK)
+        c->broken = true;
+}
+
 static uint64_t next_own_number(rsq_conn *c)
 {
     return atomic_fetch_add_explicit(&c->config->seq->newest, 1, memory_order_relaxed) + 1;
@@ -118,6 +132,7 @@ static bool may_have_committed(const rsq_conn *c)
 
 void rsq_conn_note_failure(rsq_conn *c, int64_t total_before)
 {
+    end_leftover(c);
     if (sqlite3_total_changes64(c->db) == total_before ||
         (c->wal && c->logged == 0 && !may_have_committed(c))) {
         rsq_capture_drop(c);
@@ -259,6 +274,7 @@ void rsq_conn_rollback(rsq_conn *c)
     /* SQLite may have rolled back by itself; then there is nothing to do, and nothing that could fail. */
     if (!sqlite3_get_autocommit(c->db) && rsq_conn_control(c, RSQ_CONTROL_ROLLBACK) != SQLITE_OK)
         c->broken = true;
+    end_leftover(c);
     expect_no_temporary(c);
     rsq_capture_drop(c);
     end_account(c);

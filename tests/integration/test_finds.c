@@ -56,11 +56,40 @@ static void what_or_fail_keeps_is_told(void **state)
     EXPECT_REACHES(p, "1\n3\n9");
 }
 
+static rsq_code insert_again(rsq_tx *tx, void *ctx)
+{
+    fixture *f = ctx;
+
+    return rsq_tx_execute(tx, "INSERT OR ROLLBACK INTO r VALUES (1, 3, 4)", NULL, 0, NULL, NULL, &f->err);
+}
+
+/* A write that fails leaves nothing behind that makes the next one fail, if another process commits in
+ * between. */
+static void failed_write_leaves_no_snapshot(void **state)
+{
+    fixture *f = *state;
+
+    if (!(rsq_features() & RSQ_FEATURE_RTREE))
+        skip();
+    fixture_open(f, NULL);
+    EXEC(f, "CREATE TABLE t(n)");
+    EXEC(f, "CREATE VIRTUAL TABLE r USING rtree(id, low, high)");
+    EXEC(f, "INSERT INTO r VALUES (1, 1, 2), (2, 1, 2), (3, 1, 2)");
+    WANT(f, RSQ_ESQL, rsq_execute(f->db, "UPDATE r SET id = 3 WHERE id < 3", NULL, 0, NULL, NULL, &f->err));
+    free(foreign_sql(f, f->path, "INSERT INTO t VALUES (1)"));
+    EXEC(f, "INSERT INTO t VALUES (2)");
+    WANT(f, RSQ_ESQL, rsq_transaction(f->db, insert_again, f, NULL, &f->err));
+    free(foreign_sql(f, f->path, "INSERT INTO t VALUES (3)"));
+    EXEC(f, "INSERT INTO t VALUES (4)");
+    EXPECT_ROWS(f, "SELECT n FROM t ORDER BY n", "1\n2\n3\n4");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         CASE(failed_commit_hides_no_other_process),
         CASE(what_or_fail_keeps_is_told),
+        CASE(failed_write_leaves_no_snapshot),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
