@@ -74,12 +74,14 @@ static bool publish(rsq_writer *w)
     return true;
 }
 
-/* A database in memory lives in its connection, which stays whatever happened to it. */
+/* A database in memory lives in its connection, which stays and is mended. */
 static void replace_broken(rsq_writer *w)
 {
     rsq_changes unknown = {.tables.all = true};
     rsq_conn *fresh;
 
+    if (!w->readers)
+        rsq_conn_mend(w->conn);
     if (!rsq_conn_broken(w->conn) || !w->readers ||
         rsq_conn_open(w->config, RSQ_CONN_WRITER, &fresh, NULL) != RSQ_OK)
         return; /* it is tried again at the next turn's begin and end */

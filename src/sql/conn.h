@@ -175,6 +175,10 @@ rsq_code rsq_conn_begin(rsq_conn *c, rsq_error *err);
 rsq_code rsq_conn_commit(rsq_conn *c, rsq_error *err); /* on failure rolled back */
 void rsq_conn_rollback(rsq_conn *c);
 
+/* A connection that cannot be replaced, since the database lives in it: what an error left in doubt is rolled
+ * back, if it has not been. At the begin and the end of a turn. */
+void rsq_conn_mend(rsq_conn *c);
+
 /* Savepoints named by depth, from 1. */
 rsq_code rsq_conn_savepoint(rsq_conn *c, unsigned depth, rsq_error *err);
 rsq_code rsq_conn_release(rsq_conn *c, unsigned depth, rsq_error *err);

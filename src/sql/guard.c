@@ -171,7 +171,8 @@ int rsq_guard_authorize(void *guard, int action, const char *arg3, const char *a
         return authorize_temp(g);
     case SQLITE_INSERT:
         g->kind |= RSQ_STMT_DML;
-        /* CREATE TRIGGER temp.t ON a table of main says that it makes one in main: this row tells the truth. */
+        /* CREATE TRIGGER temp.t ON a table of main says that it makes one in main: this row tells the truth.
+         */
         return is_temp_schema(arg3, schema) ? authorize_temp(g) : SQLITE_OK;
     case SQLITE_UPDATE:
     case SQLITE_DELETE:

@@ -238,9 +238,6 @@ rsq_code rsq_conn_begin(rsq_conn *c, rsq_error *err)
 {
     int rc;
 
-    /* The only connection of a database cannot be replaced; what was in doubt has been rolled back. */
-    if (c->role == RSQ_CONN_ONLY)
-        c->broken = false;
     rsq_capture_assert(c);
     rsq_capture_drop(c);
     end_account(c);
@@ -266,6 +263,16 @@ static void expect_no_temporary(rsq_conn *c)
         c->broken = true;
     sqlite3_free(left);
     c->has_temp = false;
+}
+
+void rsq_conn_mend(rsq_conn *c)
+{
+    if (!c->broken)
+        return;
+    /* There was no memory even to roll back. */
+    if (!sqlite3_get_autocommit(c->db))
+        rsq_conn_rollback(c);
+    c->broken = !sqlite3_get_autocommit(c->db);
 }
 
 void rsq_conn_rollback(rsq_conn *c)
