@@ -362,7 +362,9 @@ typedef struct rsq_call_options {
      */
     uint32_t timeout_ms;
     uint32_t json; /**< RSQ_JSON_…, for JSON */
-    /** A result with more bytes of cells and text, or of JSON, is RSQ_ETOOBIG; 0: 2^31 cells, 2 GiB of bytes.
+    /**
+     * A result with more bytes is RSQ_ETOOBIG. Rows count 16 bytes a cell, and the bytes of text and blobs
+     * with one more behind each (the NUL of text); JSON counts its bytes. 0: 2^31 cells, 2 GiB of bytes.
      */
     uint64_t max_result_bytes;
     uint32_t chunk_rows; /**< rsq_cursor_open(): rows in a chunk; 0: 1000 */
