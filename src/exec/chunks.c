@@ -4,29 +4,36 @@
 
 #include "base/error.h"
 
-/* No reader is held any more, and no job comes. */
-static void over(rsq_chunks *ch)
+static rsq_chunks *chunks_of_cursor(rsq_cursor *cur)
 {
-    rsq_op *op = ch->op;
-
-    rsq_stop_detach(&op->stop);
-    rsq_op_unref(op);
+    return (rsq_chunks *)(void *)((char *)cur - offsetof(rsq_chunks, cursor));
 }
 
-/* Ended while a chunk waited: idle for too long, cancelled, or the database closes. */
-static void cut(rsq_cursor *cur)
+/*
+ * Before the core may go, and with it the timer, and before its default queue
+ * is closed, so that the end of a read that rested is told.
+ */
+static void returned(rsq_cursor *cur, bool rested)
 {
-    rsq_chunks *ch = (rsq_chunks *)(void *)((char *)cur - offsetof(rsq_chunks, cursor));
+    rsq_op *op = chunks_of_cursor(cur)->op;
 
-    rsq_op_complete(ch->op, (rsq_code)cur->why.code, &cur->why);
-    over(ch);
+    rsq_stop_detach(&op->stop);
+    if (rested)
+        rsq_op_complete(op, (rsq_code)cur->why.code, &cur->why);
+}
+
+/* No reader is held any more, and no job comes. */
+static void over(rsq_cursor *cur)
+{
+    rsq_op_unref(chunks_of_cursor(cur)->op);
 }
 
 void rsq_chunks_init(rsq_chunks *ch, rsq_op *op, size_t chunk_rows, uint32_t idle_ms)
 {
     ch->op = op;
     rsq_cursor_init(&ch->cursor, op->core, &op->requests[0], chunk_rows, idle_ms);
-    ch->cursor.cut = cut;
+    ch->cursor.returned = returned;
+    ch->cursor.cut = over;
     rsq_op_ref(op);
 }
 
@@ -73,7 +80,8 @@ void rsq_chunks_run(rsq_chunks *ch)
 
     if (code != RSQ_OK) {
         rsq_op_complete(op, code, &why);
-        over(ch);
+        rsq_stop_detach(&op->stop);
+        over(&ch->cursor);
         return;
     }
     code = next_chunk(ch, &chunk, &left, &why);
@@ -88,7 +96,7 @@ void rsq_chunks_run(rsq_chunks *ch)
         rsq_result_unref(chunk);
         rsq_op_complete(op, (rsq_code)why.code, &why);
     }
-    over(ch);
+    over(&ch->cursor);
 }
 
 void rsq_chunks_go_on(rsq_chunks *ch)

@@ -76,12 +76,15 @@ static void unreserve(rsq_core *core)
 
 /* --- ending --- */
 
-/* The reader goes back; from ENDING to ENDED. */
-static void give_back(rsq_cursor *cur)
+/* The reader goes back; from ENDING to ENDED. Whoever does it may have nothing but the cursor's place in the
+ * list to keep the core. */
+static void give_back(rsq_cursor *cur, bool rested)
 {
     rsq_conn_scan_end(cur->lease.conn);
     rsq_core_release(cur->core, &cur->lease);
     rsq_timer_remove(&cur->core->timer, &cur->alarm);
+    if (cur->returned)
+        cur->returned(cur, rested);
     list_remove(cur);
     rsq_mutex_lock(&cur->mu);
     assert(cur->state == RSQ_CURSOR_ENDING);
@@ -108,7 +111,7 @@ static void cut_off(rsq_cursor *cur)
 {
     void (*cut)(rsq_cursor * cur) = cur->cut;
 
-    give_back(cur);
+    give_back(cur, true);
     if (cut)
         cut(cur);
 }
@@ -232,7 +235,7 @@ bool rsq_cursor_leave(rsq_cursor *cur, bool done, rsq_error *why)
         *why = done ? (rsq_error){0} : cur->why;
     rsq_mutex_unlock(&cur->mu);
     if (end)
-        give_back(cur);
+        give_back(cur, false);
     return end;
 }
 
@@ -442,6 +445,6 @@ void rsq_cursor_finish(rsq_cursor *cur)
         (void)rsq_cond_wait_until(&cur->ended, &cur->mu, RSQ_NO_DEADLINE);
     rsq_mutex_unlock(&cur->mu);
     if (mine)
-        give_back(cur);
+        give_back(cur, true);
     free_cursor(cur);
 }

@@ -34,8 +34,12 @@ struct rsq_cursor {
     uint32_t idle_ms;
     int64_t deadline_ns; /* of all of it; RSQ_NO_DEADLINE: none, or the op's own */
     int64_t begun_ns;    /* it has had its snapshot since */
-    /* Called after another one has ended it while it rested, on that thread, with no lock held; NULL: the
-     * next call says so. */
+    /*
+     * Of an asynchronous read; else NULL, and the next call says how it ended. `returned`: its reader is
+     * back, and the core is still there; `rested`: somebody else ended it between two chunks. Then, when
+     * nobody touches it any more, `cut` is called too. Both on the thread that ended it, with no lock held.
+     */
+    void (*returned)(rsq_cursor *cur, bool rested);
     void (*cut)(rsq_cursor *cur);
 
     /* Who has it BUSY or ENDING. */

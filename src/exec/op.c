@@ -39,15 +39,18 @@ void rsq_op_unref(rsq_op *op)
 
 /* --- completion --- */
 
-static void post_done(rsq_op *op)
+/* False: the queue is closed, and nobody is there to be told. */
+static bool post_done(rsq_op *op)
 {
     bool closed;
 
     if (!op->done)
-        return;
+        return true;
     rsq_op_ref(op);
-    if (!rsq_queue_post(op->queue, &op->node, &closed))
-        rsq_op_unref(op); /* it waits there already, or the queue was freed: nobody is there to be told */
+    if (rsq_queue_post(op->queue, &op->node, &closed))
+        return true;
+    rsq_op_unref(op);
+    return !closed; /* it waits there already */
 }
 
 static bool completed_locked(const rsq_op *op)
@@ -76,9 +79,9 @@ static void show_locked(rsq_op *op)
  * chunk that was taken before by somebody else is no reason to call it, nor is
  * an end that it was told of.
  */
-static void call_done_in_chunks(rsq_op *op)
+static bool begin_call(rsq_op *op)
 {
-    bool call, more = false;
+    bool call;
 
     rsq_mutex_lock(&op->mu);
     call = !op->told && (completed_locked(op) || chunk_waits_locked(op));
@@ -87,18 +90,31 @@ static void call_done_in_chunks(rsq_op *op)
         op->calling = rsq_thread_self();
     }
     rsq_mutex_unlock(&op->mu);
-    if (!call)
-        return;
-    op->done(op, op->ctx);
+    return call;
+}
+
+/* True: something came meanwhile. */
+static bool end_call(rsq_op *op)
+{
+    bool more;
+
     rsq_mutex_lock(&op->mu);
     op->calling = 0;
-    if (op->hidden) {
-        show_locked(op);
-        more = true;
-    }
-    rsq_mutex_unlock(&op->mu);
+    more = op->hidden;
     if (more)
-        post_done(op);
+        show_locked(op);
+    rsq_mutex_unlock(&op->mu);
+    return more;
+}
+
+static void call_done_in_chunks(rsq_op *op)
+{
+    while (begin_call(op)) {
+        op->done(op, op->ctx);
+        /* A queue that `done` closed together with its database takes no more: it is told here and now. */
+        if (!end_call(op) || post_done(op))
+            break;
+    }
 }
 
 static void call_done(rsq_queue_node *node, bool deliver)
@@ -142,7 +158,7 @@ void rsq_op_complete(rsq_op *op, rsq_code code, const rsq_error *why)
     rsq_mutex_unlock(&op->mu);
     rsq_result_unref(dropped);
     if (tell)
-        post_done(op);
+        (void)post_done(op);
 }
 
 void rsq_op_hand_over(rsq_op *op, rsq_result *chunk, bool last)
@@ -159,7 +175,7 @@ void rsq_op_hand_over(rsq_op *op, rsq_result *chunk, bool last)
     rsq_mutex_unlock(&op->mu);
     rsq_result_unref(chunk); /* ended meanwhile */
     if (tell)
-        post_done(op);
+        (void)post_done(op);
 }
 
 /* Asked to stop before it began: it need not wait for a worker to say so. */

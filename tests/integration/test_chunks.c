@@ -602,7 +602,7 @@ static void idle_timeout(void **state)
         expect_ended_once(f, &c, RSQ_ETIMEOUT);
         expect_ended(op, RSQ_ETIMEOUT);
         assert_non_null(strstr(rsq_op_error(op)->message, "idle"));
-        assert_true(has_room(f));
+        await_room(f);
         op_freed(op);
     }
 }
@@ -670,6 +670,7 @@ static void cancelled(void **state)
     op_freed(op);
     endless_stop(busy[0]);
     endless_stop(busy[1]);
+    await_room(f);
 
     op = submitted(f, "SELECT 1", chunks_of(2));
     EXPECT_OP(op, RSQ_OK);
@@ -770,20 +771,75 @@ static void database_closes_under_a_chunk(void **state)
     op_freed(op);
 }
 
-/* Closed inside `done`, on its own queue: the end is told after that call, by the close or after it. */
+/* Closed inside `done`: the end is told after that call, also when the queue was the database's and has
+ * closed with it. */
 static void database_closes_inside_done(void **state)
 {
     fixture *f = *state;
-    consumer c = {0};
-    rsq_op_options opts;
 
-    start(f, 2);
-    c.close = f->db;
-    opts = consuming(f, &c, 2);
-    WANT_CODE(RSQ_OK, rsq_select_async(f->db, ENDLESS_ROWS, NULL, 0, &opts, NULL));
-    dispatch_to_the_end(f, &c);
-    expect_ended_once(f, &c, RSQ_ECLOSED);
-    assert_int_equal(c.chunks, 1);
+    for (int own = 0; own < 2; own++) {
+        consumer c = {0};
+        rsq_op_options opts;
+
+        start(f, 2);
+        c.close = f->db;
+        opts = consuming(f, &c, 2);
+        opts.queue = own ? f->queue : rsq_queue_default(f->db);
+        WANT_CODE(RSQ_OK, rsq_select_async(f->db, ENDLESS_ROWS, NULL, 0, &opts, NULL));
+        while (c.ends == 0) {
+            WANT_CODE(RSQ_OK, rsq_queue_wait(opts.queue, FIXTURE_DEADLINE_MS));
+            WANT_CODE(RSQ_OK, rsq_queue_dispatch(opts.queue, 0, NULL));
+        }
+        expect_ended_once(f, &c, RSQ_ECLOSED);
+        assert_int_equal(c.calls, 2);
+        assert_int_equal(c.chunks, 1);
+        fixture_close(f);
+        (void)remove(f->path);
+    }
+}
+
+typedef struct ending {
+    fixture *f;
+    rsq_op *op;
+} ending;
+
+static void end_it(size_t index, void *ctx)
+{
+    ending *e = ctx;
+
+    if (index == 0)
+        (void)rsq_close(e->f->db);
+    else if (index == 1)
+        rsq_op_cancel(e->op);
+    else
+        rsq_result_unref(rsq_op_take_result(e->op));
+}
+
+/* The close, a cancel, the idle limit and the taking of the chunk at the same moment: whoever comes first,
+ * the end is told once, on the default queue before it is gone. */
+static void all_ends_at_once(void **state)
+{
+    fixture *f = *state;
+    uint64_t rounds = rounds_of(FIXTURE_UNDER_TSAN ? 60 : 200);
+
+    for (uint64_t i = 0; i < rounds; i++) {
+        consumer c = {.take_nothing = true};
+        ending e = {.f = f};
+        rsq_op_options opts;
+
+        start(f, 2);
+        opts = consuming(f, &c, 2);
+        opts.queue = NULL;
+        opts.idle_timeout_ms = i % 2 ? 1 : 0;
+        e.op = submitted(f, ENDLESS_ROWS, opts);
+        WANT_CODE(RSQ_OK, rsq_op_wait(e.op, FIXTURE_DEADLINE_MS));
+        crew_run(3, end_it, &e);
+        assert_int_equal(c.ends, 1);
+        assert_true(c.code == RSQ_ECLOSED || c.code == RSQ_ECANCELLED || c.code == RSQ_ETIMEOUT);
+        op_freed(e.op);
+        fixture_close(f);
+        (void)remove(f->path);
+    }
 }
 
 /* The log must begin anew, which a chunk that waits holds back; and so does one that waits for its callback
@@ -1009,6 +1065,7 @@ int main(void)
         CASE(database_closes_first),
         CASE(database_closes_under_a_chunk),
         CASE(database_closes_inside_done),
+        CASE(all_ends_at_once),
         CASE(log_must_begin_anew),
         CASE(queue_freed_first),
         CASE(ends_at_any_moment),
