@@ -396,7 +396,8 @@ rsq_code rsq_op_wait(rsq_op *op, uint32_t timeout_ms)
         if (op->calling == rsq_thread_self())
             code = RSQ_EMISUSE;
         else
-            code = sleep_locked(op, deadline) ? RSQ_OK : RSQ_ETIMEOUT;
+            /* A wait whose time is over would still be a system call. */
+            code = timeout_ms > 0 && sleep_locked(op, deadline) ? RSQ_OK : RSQ_ETIMEOUT;
     }
     if (code == RSQ_ETIMEOUT && (completed_locked(op) || chunk_waits_locked(op)))
         code = RSQ_OK;

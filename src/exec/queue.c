@@ -180,7 +180,7 @@ void rsq_queue_finish(rsq_queue *q)
 rsq_code rsq_queue_wait(rsq_queue *q, uint32_t timeout_ms)
 {
     int64_t deadline = timeout_ms == UINT32_MAX ? RSQ_NO_DEADLINE : rsq_deadline_ns(timeout_ms);
-    bool in_time = true;
+    bool in_time = timeout_ms > 0; /* a wait whose time is over would still be a system call */
     rsq_code code;
 
     if (!q)
