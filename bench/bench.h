@@ -49,12 +49,14 @@ typedef struct bench_block {
     uint64_t count;
     uint64_t sum;      /* out: sum over every value visited; see checksum.h */
     int64_t paused_ns; /* out: time inside the block that is not the operation's own */
+    double figure;     /* out, of ops with `own_figure`: what they measured, summed over the operations */
 } bench_block;
 
 /* What a kind of peer does. Each function that returns false has called bench_fail(). */
 typedef struct bench_ops {
     const char *answer; /* peers of one case with the same word here must give the same hash */
     bool own_sum;       /* its block sums are over other bytes than those of its fellows (formatted values) */
+    bool own_figure;    /* a sample is the block's `figure`, not its time, by operation */
     void *(*open)(const bench_ctx *at); /* NULL: failed */
     bool (*prepare)(void *state);       /* before each block, not timed; NULL if there is nothing to do */
     bool (*run)(void *state, bench_block *block); /* timed */
@@ -69,18 +71,26 @@ struct bench_peer {
     const char *to;   /* the peer its ratio is to; NULL: the first of the case */
 };
 
-/* The ratio of the medians of `peer` and `to` shall be at most `max`. */
+/* What a goal limits. */
+typedef enum bench_goal_kind {
+    BENCH_GOAL_RATIO = 0, /* the ratio of the medians of `peer` and `to` */
+    BENCH_GOAL_EXCESS,    /* the median of `peer` less that of `to`, in the case's unit */
+    BENCH_GOAL_VALUE      /* the median of `peer`, in the case's unit; `to` is `peer` again */
+} bench_goal_kind;
+
+/* It shall be at most `max`. */
 typedef struct bench_goal {
     const char *area; /* what set the goal: foundation, reads, writes; NULL ends the list */
     const char *peer;
     const char *to;
     double max;
+    bench_goal_kind kind;
 } bench_goal;
 
 struct bench_case {
     const char *workload;
     const char *name;
-    const char *unit;   /* "us/" and what one operation is */
+    const char *unit;   /* what is measured, "us" mostly, then "/" and what one operation is */
     size_t size;        /* rows of the table or of the batch */
     unsigned sample_ms; /* length of a block; 0: BENCH_SAMPLE_MS */
     bench_peer peers[BENCH_PEERS_MAX];
@@ -95,6 +105,7 @@ typedef struct bench_area {
 } bench_area;
 
 extern const bench_area bench_area_reads;
+extern const bench_area bench_area_async;
 extern const bench_area bench_area_writes;
 extern const bench_area bench_area_open;
 

@@ -4,19 +4,17 @@
  * They sleep between blocks, so the first operation of a block waits for a
  * wake-up. Blocks of cases with threads are long enough (see sample_ms) that it
  * does not count, and a sleeping thread disturbs no other peer's block.
- *
- * Every member has a core of its own while it works. Without that, schedulers of
- * small virtual machines were seen to wake a member on the core of its waker and
- * leave both there for whole blocks; the figure was then theirs.
+ * Every member has a core of its own while it works; see cores.h.
  */
-#define _GNU_SOURCE /* pthread_setaffinity_np() */
+#define _POSIX_C_SOURCE 200809L /* pthread_cond_t */
 
 #include "crew.h"
 
 #include <pthread.h>
-#include <sched.h>
 #include <stdbool.h>
 #include <stdlib.h>
+
+#include "cores.h"
 
 typedef struct member {
     bench_crew *crew;
@@ -25,8 +23,7 @@ typedef struct member {
 } member;
 
 struct bench_crew {
-    unsigned started;  /* helpers that exist; written before any run */
-    cpu_set_t allowed; /* cores of the process; immutable */
+    unsigned started; /* helpers that exist; written before any run */
 
     pthread_mutex_t mu;
     pthread_cond_t go;
@@ -41,27 +38,13 @@ struct bench_crew {
     member members[];
 };
 
-/* Bind the calling thread to the core of member `i`: members go round the cores there are. */
-static void take_core(const bench_crew *c, unsigned i)
-{
-    int skip = (int)i % CPU_COUNT(&c->allowed);
-    cpu_set_t mine;
-
-    CPU_ZERO(&mine);
-    for (size_t core = 0; core < CPU_SETSIZE; core++) {
-        if (CPU_ISSET(core, &c->allowed) && skip-- == 0)
-            CPU_SET(core, &mine);
-    }
-    pthread_setaffinity_np(pthread_self(), sizeof mine, &mine);
-}
-
 static void *member_main(void *arg)
 {
     member *m = arg;
     bench_crew *c = m->crew;
     unsigned seen = 0;
 
-    take_core(c, m->index);
+    bench_core_take(m->index);
     pthread_mutex_lock(&c->mu);
     for (;;) {
         while (c->run == seen && !c->stopping)
@@ -85,10 +68,6 @@ bench_crew *bench_crew_new(unsigned members)
 
     if (!c)
         return NULL;
-    if (pthread_getaffinity_np(pthread_self(), sizeof c->allowed, &c->allowed) != 0) {
-        free(c);
-        return NULL;
-    }
     pthread_mutex_init(&c->mu, NULL);
     pthread_cond_init(&c->go, NULL);
     pthread_cond_init(&c->done, NULL);
@@ -108,7 +87,7 @@ bench_crew *bench_crew_new(unsigned members)
 
 void bench_crew_run(bench_crew *c, bench_crew_fn fn, void *ctx)
 {
-    take_core(c, 0);
+    bench_core_take(0);
     pthread_mutex_lock(&c->mu);
     c->fn = fn;
     c->ctx = ctx;
@@ -123,7 +102,7 @@ void bench_crew_run(bench_crew *c, bench_crew_fn fn, void *ctx)
     while (c->busy > 0)
         pthread_cond_wait(&c->done, &c->mu);
     pthread_mutex_unlock(&c->mu);
-    pthread_setaffinity_np(pthread_self(), sizeof c->allowed, &c->allowed);
+    bench_core_leave();
 }
 
 void bench_crew_free(bench_crew *c)

@@ -1,7 +1,7 @@
 /*
  * rsq-bench: measures the library against the C loop over SQLite that it stands
  * in for. This file is the command line; the method is in measure.c, the cases
- * are in the tables of reads.c, writes.c and open.c.
+ * are in the tables of reads.c, async.c, writes.c and open.c.
  */
 #define _POSIX_C_SOURCE 200809L /* sigaction() */
 
@@ -20,7 +20,8 @@
 /* Exit codes, as in --help. */
 enum { EXIT_MISSED = 1, EXIT_USAGE = 2, EXIT_INTERRUPTED = 130 };
 
-static const bench_area *const areas[] = {&bench_area_reads, &bench_area_writes, &bench_area_open};
+static const bench_area *const areas[] = {&bench_area_reads, &bench_area_async, &bench_area_writes,
+                                          &bench_area_open};
 
 static const bench_effort effort_full = {.samples_min = 15, .seconds = 1.0};
 static const bench_effort effort_quick = {.samples_min = 15, .seconds = 0.1};
@@ -222,7 +223,12 @@ static bool list_case(const bench_case *c, void *ctx)
     for (size_t i = 0; i < BENCH_GOALS_MAX && c->goals[i].area; i++) {
         const bench_goal *g = &c->goals[i];
 
-        printf("  goal:  %s / %s <= %.2f (%s)\n", g->peer, g->to, g->max, g->area);
+        if (g->kind == BENCH_GOAL_VALUE)
+            printf("  goal:  %s <= %.2f %s (%s)\n", g->peer, g->max, c->unit, g->area);
+        else if (g->kind == BENCH_GOAL_EXCESS)
+            printf("  goal:  %s - %s <= %.2f %s (%s)\n", g->peer, g->to, g->max, c->unit, g->area);
+        else
+            printf("  goal:  %s / %s <= %.2f (%s)\n", g->peer, g->to, g->max, g->area);
     }
     return true;
 }

@@ -11,7 +11,8 @@
  *      meets all peers alike;
  *   5. in every round the sums over the values visited must agree as well.
  *
- * A sample is the time of one block divided by its operations.
+ * A sample is the time of one block divided by its operations, or what a peer has
+ * counted in the block instead, divided likewise.
  */
 #include "measure.h"
 
@@ -119,8 +120,13 @@ static bool answers_agree(race *r)
     return true;
 }
 
-/* Run one block. `per_op_us` gets the sample. */
-static bool run_block(runner *x, bench_block *b, double *per_op_us)
+/* What came out of a block, by operation. */
+typedef struct sample {
+    double us;     /* time */
+    double figure; /* what is recorded: the same, but for ops with a figure of their own */
+} sample;
+
+static bool run_block(runner *x, bench_block *b, sample *out)
 {
     const bench_ops *ops = x->ctx.peer->ops;
     int64_t started;
@@ -129,10 +135,12 @@ static bool run_block(runner *x, bench_block *b, double *per_op_us)
         return false;
     b->sum = 0;
     b->paused_ns = 0;
+    b->figure = 0;
     started = bench_now_ns();
     if (!ops->run(x->state, b))
         return false;
-    *per_op_us = (double)(bench_now_ns() - started - b->paused_ns) / 1000.0 / (double)b->count;
+    out->us = (double)(bench_now_ns() - started - b->paused_ns) / 1000.0 / (double)b->count;
+    out->figure = ops->own_figure ? b->figure / (double)b->count : out->us;
     return true;
 }
 
@@ -144,13 +152,13 @@ static bool estimate(runner *x, double target_us, double *per_op_us)
 
     *per_op_us = HUGE_VAL;
     while (long_enough < ESTIMATES && !interrupted) {
-        double us;
+        sample s;
 
-        if (!run_block(x, &b, &us))
+        if (!run_block(x, &b, &s))
             return false;
-        if (us < *per_op_us)
-            *per_op_us = us;
-        if (us * (double)b.count >= target_us / 4)
+        if (s.us < *per_op_us)
+            *per_op_us = s.us;
+        if (s.us * (double)b.count >= target_us / 4)
             long_enough++;
         else
             b.count *= 2;
@@ -180,8 +188,8 @@ static bool calibrate(race *r)
     return true;
 }
 
-/* Each peer once. `samples`: where each one's time goes. */
-static bool run_round(race *r, double samples[BENCH_PEERS_MAX])
+/* Each peer once. */
+static bool run_round(race *r, sample samples[BENCH_PEERS_MAX])
 {
     bench_block blocks[BENCH_PEERS_MAX];
 
@@ -221,13 +229,13 @@ static bool record(race *r, const bench_effort *effort, bench_outcome *o)
     double spent_us = 0;
 
     while (o->n < SAMPLES_MAX && (o->n < effort->samples_min || spent_us < enough_us) && !interrupted) {
-        double samples[BENCH_PEERS_MAX];
+        sample samples[BENCH_PEERS_MAX];
 
         if (!run_round(r, samples))
             return false;
         for (size_t i = 0; i < r->peers; i++) {
-            o->samples[i][o->n] = samples[i];
-            spent_us += samples[i] * (double)r->loops;
+            o->samples[i][o->n] = samples[i].figure;
+            spent_us += samples[i].us * (double)r->loops;
         }
         o->n++;
     }
@@ -236,7 +244,7 @@ static bool record(race *r, const bench_effort *effort, bench_outcome *o)
 
 static bool race_run(race *r, const bench_place *place, const bench_effort *effort, bench_outcome *o)
 {
-    double ignored[BENCH_PEERS_MAX];
+    sample ignored[BENCH_PEERS_MAX];
 
     if (!race_open(r, place) || !answers_agree(r) || !calibrate(r) || !outcome_init(o, r))
         return false;
@@ -276,6 +284,22 @@ void bench_outcome_fini(bench_outcome *o)
 bench_ratio bench_outcome_ratio(const bench_outcome *o, size_t peer, size_t to)
 {
     return bench_ratio_of(o->samples[peer], o->samples[to], o->n, o->scratch);
+}
+
+bench_ratio bench_outcome_goal(const bench_outcome *o, const bench_goal *g)
+{
+    size_t peer = bench_peer_index(o->of, g->peer);
+    size_t to = bench_peer_index(o->of, g->to);
+
+    switch (g->kind) {
+    case BENCH_GOAL_EXCESS:
+        return bench_excess_of(o->samples[peer], o->samples[to], o->n, o->scratch);
+    case BENCH_GOAL_VALUE:
+        return bench_excess_of(o->samples[peer], NULL, o->n, o->scratch);
+    case BENCH_GOAL_RATIO:
+    default:
+        return bench_outcome_ratio(o, peer, to);
+    }
 }
 
 bool bench_outcome_noisy(const bench_outcome *o, size_t peer)

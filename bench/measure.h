@@ -40,6 +40,9 @@ size_t bench_peer_index(const bench_case *of, const char *name);
 
 bench_ratio bench_outcome_ratio(const bench_outcome *o, size_t peer, size_t to);
 
+/* What a goal of the case limits, as measured; `ratio` is the figure, whatever its kind. */
+bench_ratio bench_outcome_goal(const bench_outcome *o, const bench_goal *g);
+
 /* Is a peer's spread so wide that its figures deserve no trust? */
 bool bench_outcome_noisy(const bench_outcome *o, size_t peer);
 

@@ -7,6 +7,8 @@
  */
 #include "reads.h"
 
+#include "beside.h"
+
 /*
  * Large results push each other's data out of the caches when peers take turns,
  * so their blocks are long enough for several reads.
@@ -65,6 +67,24 @@ static const bench_case cases[] = {
                 {"reads", "resqlite", "raw-tx-typed", 1.35},
                 {"reads", "resqlite-not-kept", "raw", 1.10},
             },
+    },
+    {
+        /* No snapshot stays the newest for longer than a millisecond. */
+        .workload = "point",
+        .name = "beside-writer",
+        .unit = "us/query",
+        .size = 1000,
+        .sample_ms = 20,
+        .peers = {{.name = "raw", .ops = &beside_raw_point}, {.name = "resqlite", .ops = &beside_rsq_point}},
+        .goals = {{"reads", "resqlite", "raw", 1.00}},
+    },
+    {
+        .workload = "point",
+        .name = "allocations",
+        .unit = "allocations/query",
+        .size = 1000,
+        .peers = {{.name = "resqlite", .ops = &reads_rsq_point_heap}},
+        .goals = {{"reads", "resqlite", "resqlite", 1.00, BENCH_GOAL_VALUE}},
     },
     {
         /* 1.8 times the throughput is a time per read of at most 1 / 1.8. */

@@ -19,6 +19,7 @@ enum {
 extern const bench_ops reads_rsq_rows;
 extern const bench_ops reads_rsq_json;
 extern const bench_ops reads_rsq_point;
+extern const bench_ops reads_rsq_point_heap; /* counts heap allocations, SQLite's too */
 
 /* The baseline; see reads_raw.c. */
 extern const bench_ops reads_raw_rows;

@@ -9,6 +9,7 @@
 #include "cells.h"
 #include "checksum.h"
 #include "crew.h"
+#include "heap.h"
 #include "items.h"
 
 #define MEMBERS_MAX 2
@@ -255,6 +256,24 @@ const bench_ops reads_rsq_point = {
     .answer = READS_ANSWER_POINTS,
     .open = reader_open,
     .run = point_run,
+    .hash = point_hash,
+    .close = reader_close,
+};
+
+static bool heap_run(void *state, bench_block *b)
+{
+    uint64_t before = bench_heap_allocations();
+    bool ok = point_run(state, b);
+
+    b->figure = (double)(bench_heap_allocations() - before);
+    return ok;
+}
+
+const bench_ops reads_rsq_point_heap = {
+    .answer = READS_ANSWER_POINTS,
+    .own_figure = true,
+    .open = reader_open,
+    .run = heap_run,
     .hash = point_hash,
     .close = reader_close,
 };

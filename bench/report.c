@@ -11,6 +11,15 @@ static size_t reference_of(const bench_case *of, size_t i)
     return of->peers[i].to ? bench_peer_index(of, of->peers[i].to) : 0;
 }
 
+/* What a goal limits, as a word. */
+static const char *kind_of(const bench_goal *g)
+{
+    static const char *const words[] = {
+        [BENCH_GOAL_RATIO] = "ratio", [BENCH_GOAL_EXCESS] = "excess", [BENCH_GOAL_VALUE] = "value"};
+
+    return words[g->kind];
+}
+
 static bool is_goal(const bench_case *of, size_t i)
 {
     return i < BENCH_GOALS_MAX && of->goals[i].area;
@@ -39,8 +48,8 @@ void bench_report_table(const bench_outcome *o, FILE *out)
                      o->of->peers[to].name);
         }
         fprintf(out, "%-24s %-20s %12.3f %12.3f %12.3f %5.1f%% %5zu  %-28s %s%s\n", name,
-                o->of->peers[i].name, f->median, f->p90, f->p99, 100 * f->mad / f->median, o->n, ratio,
-                o->of->unit, bench_outcome_noisy(o, i) ? "  NOISY" : "");
+                o->of->peers[i].name, f->median, f->p90, f->p99, f->median > 0 ? 100 * f->mad / f->median : 0,
+                o->n, ratio, o->of->unit, bench_outcome_noisy(o, i) ? "  NOISY" : "");
     }
     fflush(out);
 }
@@ -57,9 +66,10 @@ static void json_goals(const bench_outcome *o, size_t i, FILE *out)
 
         if (bench_peer_index(o->of, goal->peer) != i)
             continue;
-        r = bench_outcome_ratio(o, i, bench_peer_index(o->of, goal->to));
-        fprintf(out, "%s{\"area\":\"%s\",\"to\":\"%s\",\"ratio\":%.6g,\"max\":%.6g,\"met\":%s}", comma,
-                goal->area, goal->to, r.ratio, goal->max, r.ratio <= goal->max ? "true" : "false");
+        r = bench_outcome_goal(o, goal);
+        fprintf(out, "%s{\"area\":\"%s\",\"to\":\"%s\",\"%s\":%.6g,\"max\":%.6g,\"met\":%s}", comma,
+                goal->area, goal->to, kind_of(goal), r.ratio, goal->max,
+                r.ratio <= goal->max ? "true" : "false");
         comma = ",";
     }
     fprintf(out, "]");
@@ -92,17 +102,27 @@ bool bench_goal_in(const bench_goal *g, const char *area)
     return g->area && (!area || strcmp(g->area, area) == 0);
 }
 
+/* What the figure of a goal is to: a peer (ratio), less a peer (difference), nothing. */
+static const char *reference_text(const bench_goal *g)
+{
+    static char text[32];
+
+    snprintf(text, sizeof text, "%s%s", g->kind == BENCH_GOAL_EXCESS ? "less " : "",
+             g->kind == BENCH_GOAL_VALUE ? "-" : g->to);
+    return text;
+}
+
 void bench_report_goals_head(FILE *out)
 {
-    fprintf(out, "%-24s %-11s %-20s %-14s %-23s %6s  %s\n", "case", "area", "peer", "to",
-            "ratio [95 % interval]", "goal", "verdict");
+    fprintf(out, "%-24s %-11s %-20s %-16s %-23s %6s  %s\n", "case", "area", "peer", "to",
+            "figure [95 % interval]", "goal", "verdict");
 }
 
 static void report_goal(const bench_outcome *o, const bench_goal *g, bench_tally *tally, FILE *out)
 {
     size_t peer = bench_peer_index(o->of, g->peer);
     size_t to = bench_peer_index(o->of, g->to);
-    bench_ratio r = bench_outcome_ratio(o, peer, to);
+    bench_ratio r = bench_outcome_goal(o, g);
     bool met = r.ratio <= g->max;
     char ratio[64];
 
@@ -126,7 +146,7 @@ void bench_report_goals(const bench_case *of, const bench_outcome *o, const char
 
         if (!bench_goal_in(g, area))
             continue;
-        fprintf(out, "%-24s %-11s %-20s %-14s ", name, g->area, g->peer, g->to);
+        fprintf(out, "%-24s %-11s %-20s %-16s ", name, g->area, g->peer, reference_text(g));
         if (o) {
             report_goal(o, g, tally, out);
         } else {

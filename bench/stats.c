@@ -106,33 +106,58 @@ static uint64_t random_next(uint64_t *state)
     return z ^ (z >> 31);
 }
 
-static double resampled_ratio(const double *a, const double *b, size_t n, double *scratch, uint64_t *state)
+typedef double (*combine)(double a, double b);
+
+static double quotient(double a, double b)
 {
-    double divisor;
+    return b != 0 ? a / b : 0;
+}
+
+static double difference(double a, double b)
+{
+    return a - b;
+}
+
+static double resampled(const double *a, const double *b, size_t n, combine of, double *scratch,
+                        uint64_t *state)
+{
+    double second;
 
     for (size_t i = 0; i < n; i++) {
         size_t pick = (size_t)(random_next(state) % n);
 
         scratch[i] = a[pick];
-        scratch[n + i] = b[pick];
+        scratch[n + i] = b ? b[pick] : 0;
     }
-    divisor = median_of(scratch + n, n);
-    return median_of(scratch, n) / divisor;
+    second = median_of(scratch + n, n);
+    return of(median_of(scratch, n), second);
+}
+
+static bench_ratio bootstrap(const double *a, const double *b, size_t n, combine of, double *scratch)
+{
+    double figures[RESAMPLES];
+    uint64_t state = SEED;
+    bench_ratio r;
+
+    for (size_t i = 0; i < n; i++) {
+        scratch[i] = a[i];
+        scratch[n + i] = b ? b[i] : 0;
+    }
+    r.ratio = of(median_of(scratch, n), median_of(scratch + n, n));
+    for (size_t i = 0; i < RESAMPLES; i++)
+        figures[i] = resampled(a, b, n, of, scratch, &state);
+    qsort(figures, RESAMPLES, sizeof *figures, compare_doubles);
+    r.low = figures[RESAMPLES * 25 / 1000];
+    r.high = figures[RESAMPLES * 975 / 1000 - 1];
+    return r;
 }
 
 bench_ratio bench_ratio_of(const double *a, const double *b, size_t n, double *scratch)
 {
-    double ratios[RESAMPLES];
-    uint64_t state = SEED;
-    bench_ratio r;
+    return bootstrap(a, b, n, quotient, scratch);
+}
 
-    memcpy(scratch, a, n * sizeof *a);
-    memcpy(scratch + n, b, n * sizeof *b);
-    r.ratio = median_of(scratch, n) / median_of(scratch + n, n);
-    for (size_t i = 0; i < RESAMPLES; i++)
-        ratios[i] = resampled_ratio(a, b, n, scratch, &state);
-    qsort(ratios, RESAMPLES, sizeof *ratios, compare_doubles);
-    r.low = ratios[RESAMPLES * 25 / 1000];
-    r.high = ratios[RESAMPLES * 975 / 1000 - 1];
-    return r;
+bench_ratio bench_excess_of(const double *a, const double *b, size_t n, double *scratch)
+{
+    return bootstrap(a, b, n, difference, scratch);
 }

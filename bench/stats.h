@@ -14,7 +14,7 @@ typedef struct bench_figures {
     double mad; /* median distance from the median, in the unit of the samples */
 } bench_figures;
 
-/* A ratio of two medians with its 95 % confidence interval. */
+/* A ratio of two medians, or their difference, with its 95 % confidence interval. */
 typedef struct bench_ratio {
     double ratio;
     double low;
@@ -31,5 +31,8 @@ bench_figures bench_figures_of(const double *samples, size_t n, double *scratch)
  * pseudo-random numbers have a fixed seed. `scratch` has room for 2 × n numbers.
  */
 bench_ratio bench_ratio_of(const double *a, const double *b, size_t n, double *scratch);
+
+/* The median of `a` less that of `b`, in the same way; NULL for `b` is a row of zeros. */
+bench_ratio bench_excess_of(const double *a, const double *b, size_t n, double *scratch);
 
 #endif
