@@ -17,7 +17,7 @@ TESTS =
 # All parts are required here: a missing library must not shrink the test suite without a word.
 PARTS = -Dcli=enabled -Dexamples=enabled -Dbench=enabled -Dtests=enabled
 
-.PHONY: all setup demo test bench install format clean distclean help
+.PHONY: all setup demo test bench bench-instructions install format clean distclean help
 
 all: setup
 	@test -f $(BUILD)/build.ninja || meson setup $(BUILD) $(PARTS) $(MESONFLAGS)
@@ -34,6 +34,9 @@ test: all
 
 bench: all
 	@$(BUILD)/bench/rsq-bench
+
+bench-instructions: all
+	@bench/instructions.py $(BUILD)/bench/rsq-bench --output $(BUILD)/bench/instructions.txt
 
 install: all
 	@meson configure $(BUILD) -Dprefix=$(abspath $(PREFIX)) -Dlibdir=$(LIBDIR)
@@ -55,6 +58,8 @@ help:
 	@echo 'make demo       import a real data set and run the main job on it'
 	@echo 'make test       build and run all tests; TESTS=... for some'
 	@echo 'make bench      build and run the benchmark'
+	@echo 'make bench-instructions'
+	@echo '                count the instructions of some cases; needs valgrind'
 	@echo 'make install    install to PREFIX (/usr/local), below DESTDIR'
 	@echo 'make format     format the C files'
 	@echo 'make clean      remove what was compiled'

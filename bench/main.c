@@ -12,6 +12,7 @@
 #include <stdlib.h>
 
 #include "bench.h"
+#include "counts.h"
 #include "machine.h"
 #include "measure.h"
 #include "place.h"
@@ -36,10 +37,16 @@ static const char help[] =
     "  goals     measure the cases that have goals, print each goal and whether it is met\n"
     "  open      goals of opening a database\n"
     "  list      print the cases with their peers and goals, measure nothing\n"
+    "  once      run --ops operations of the peer --peer, twice, and measure nothing: for tools that\n"
+    "            count instructions (bench/instructions.py)\n"
     "\n"
     "options:\n"
     "  --filter GLOB  only cases whose WORKLOAD/CASE matches, e.g. 'rows/*'\n"
     "  --area AREA    goals: only those of foundation, reads or writes\n"
+    "  --peer NAME    once: the peer\n"
+    "  --ops N        once: how many operations (default: 1)\n"
+    "  --instructions FILE\n"
+    "                 goals: judge goals within 10 % of 1.00 by these instruction counts, where it has them\n"
     "  --quick        a tenth of the time: enough to see that all is well, not to judge by\n"
     "  --json FILE    run, goals, open: also write JSON lines to FILE\n"
     "  --dir DIR      where the databases are made, in a directory that is removed afterwards\n"
@@ -51,7 +58,7 @@ static const char help[] =
     "\n"
     "example: rsq-bench goals --area reads --filter 'rows/*' --json rows.json\n";
 
-typedef enum command { COMMAND_RUN, COMMAND_GOALS, COMMAND_OPEN, COMMAND_LIST } command;
+typedef enum command { COMMAND_RUN, COMMAND_GOALS, COMMAND_OPEN, COMMAND_LIST, COMMAND_ONCE } command;
 
 typedef struct settings {
     command command;
@@ -59,6 +66,9 @@ typedef struct settings {
     const char *area;      /* NULL: all */
     const char *json_path; /* NULL: none */
     const char *dir;       /* NULL: the default */
+    const char *peer;      /* once; NULL: not given */
+    const char *ops;       /* once; NULL: 1 */
+    const char *counts;    /* goals; NULL: none */
     const bench_effort *effort;
 } settings;
 
@@ -89,8 +99,11 @@ static int usage_error(const char *what, const char *about)
 
 static bool parse_command(const char *word, command *out)
 {
-    static const char *const words[] = {
-        [COMMAND_RUN] = "run", [COMMAND_GOALS] = "goals", [COMMAND_OPEN] = "open", [COMMAND_LIST] = "list"};
+    static const char *const words[] = {[COMMAND_RUN] = "run",
+                                        [COMMAND_GOALS] = "goals",
+                                        [COMMAND_OPEN] = "open",
+                                        [COMMAND_LIST] = "list",
+                                        [COMMAND_ONCE] = "once"};
 
     for (size_t i = 0; i < BENCH_LENGTH(words); i++) {
         if (strcmp(word, words[i]) == 0) {
@@ -112,6 +125,12 @@ static const char **value_of(settings *s, const char *option)
         return &s->json_path;
     if (strcmp(option, "--dir") == 0)
         return &s->dir;
+    if (strcmp(option, "--peer") == 0)
+        return &s->peer;
+    if (strcmp(option, "--ops") == 0)
+        return &s->ops;
+    if (strcmp(option, "--instructions") == 0)
+        return &s->counts;
     return NULL;
 }
 
@@ -237,6 +256,7 @@ typedef struct session {
     const settings *settings;
     bench_place place;
     FILE *json; /* owned; NULL: none */
+    bench_counts counts;
     bench_tally tally;
     unsigned failed;
     bool interrupted;
@@ -253,7 +273,8 @@ static bool measure_case(const bench_case *c, void *ctx)
     if (end == BENCH_MEASURED && s->json)
         bench_report_json(&o, s->json);
     if (end != BENCH_INTERRUPTED && s->settings->command != COMMAND_RUN)
-        bench_report_goals(c, end == BENCH_MEASURED ? &o : NULL, s->settings->area, &s->tally, stdout);
+        bench_report_goals(c, end == BENCH_MEASURED ? &o : NULL, s->settings->area, &s->counts, &s->tally,
+                           stdout);
     else if (end == BENCH_MEASURED)
         bench_report_table(&o, stdout);
     s->interrupted = end == BENCH_INTERRUPTED;
@@ -333,6 +354,8 @@ static int measure_all(const settings *wanted)
     session s = {.settings = wanted};
     int status;
 
+    if (wanted->counts && !bench_counts_read(&s.counts, wanted->counts))
+        return EXIT_USAGE;
     if (wanted->json_path) {
         s.json = fopen(wanted->json_path, "we");
         if (!s.json) {
@@ -353,6 +376,48 @@ static int measure_all(const settings *wanted)
     return status;
 }
 
+typedef struct one_run {
+    const settings *settings;
+    bench_place place;
+    uint64_t ops;
+    bool ok;
+} one_run;
+
+static bool run_case_once(const bench_case *c, void *ctx)
+{
+    one_run *o = ctx;
+    size_t peer = bench_peer_index(c, o->settings->peer);
+
+    o->ok = peer < BENCH_PEERS_MAX && c->peers[peer].name;
+    if (!o->ok)
+        fprintf(stderr, "rsq-bench: %s/%s has no peer %s\n", c->workload, c->name, o->settings->peer);
+    o->ok = o->ok && bench_run_once(c, peer, &o->place, o->ops);
+    return o->ok;
+}
+
+static int run_once(const settings *wanted)
+{
+    one_run o = {.settings = wanted, .ops = 1};
+    char *end = NULL;
+    size_t cases;
+
+    if (!wanted->peer)
+        return usage_error("needs --peer", "once");
+    if (wanted->ops) {
+        o.ops = strtoull(wanted->ops, &end, 10);
+        if (*end != '\0' || o.ops == 0)
+            return usage_error("not a number of operations", wanted->ops);
+    }
+    if (!bench_place_open(&o.place, wanted->dir))
+        return EXIT_USAGE;
+    cases = for_each_case(wanted, run_case_once, &o);
+    if (!bench_place_close(&o.place))
+        o.ok = false;
+    if (cases == 0)
+        return usage_error("no case matches", wanted->filter ? wanted->filter : "once");
+    return o.ok ? EXIT_SUCCESS : EXIT_MISSED;
+}
+
 int main(int argc, char **argv)
 {
     settings s = {.command = COMMAND_RUN, .effort = &effort_quick};
@@ -368,5 +433,7 @@ int main(int argc, char **argv)
     if (s.command == COMMAND_LIST)
         return for_each_case(&s, list_case, NULL) > 0 ? EXIT_SUCCESS
                                                       : usage_error("no case matches", s.filter);
+    if (s.command == COMMAND_ONCE)
+        return run_once(&s);
     return measure_all(&s);
 }

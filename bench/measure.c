@@ -273,6 +273,35 @@ bench_end bench_measure(const bench_case *of, const bench_place *place, const be
     return BENCH_MEASURED;
 }
 
+/* The function whose instructions a tool may be told to count; so it is neither inlined nor static. */
+bool bench_counted_block(const bench_ops *ops, void *state, bench_block *b);
+
+__attribute__((noinline)) bool bench_counted_block(const bench_ops *ops, void *state, bench_block *b)
+{
+    return ops->run(state, b);
+}
+
+bool bench_run_once(const bench_case *of, size_t peer, const bench_place *place, uint64_t count)
+{
+    const bench_ops *ops = of->peers[peer].ops;
+    bench_block warm_up = {.count = count};
+    bench_block counted = {.first = count, .count = count};
+    bench_ctx ctx = {.of = of, .peer = &of->peers[peer]};
+    uint64_t hash;
+    void *state;
+    bool ok;
+
+    bench_place_database(place, peer, ctx.path);
+    state = ops->open(&ctx);
+    ok = state && ops->hash(state, &hash);
+    ok = ok && (!ops->prepare || ops->prepare(state)) && ops->run(state, &warm_up);
+    ok = ok && (!ops->prepare || ops->prepare(state)) && bench_counted_block(ops, state, &counted);
+    if (state)
+        ops->close(state);
+    bench_place_remove(ctx.path);
+    return ok;
+}
+
 void bench_outcome_fini(bench_outcome *o)
 {
     for (size_t i = 0; i < BENCH_PEERS_MAX; i++)

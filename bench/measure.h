@@ -32,6 +32,12 @@ typedef struct bench_outcome {
 bench_end bench_measure(const bench_case *of, const bench_place *place, const bench_effort *effort,
                         bench_outcome *out);
 
+/*
+ * For tools that count instructions: run `count` operations of one peer to warm up, then as many inside the
+ * function bench_counted_block(). Nothing is timed. False: said why on standard error.
+ */
+bool bench_run_once(const bench_case *of, size_t peer, const bench_place *place, uint64_t count);
+
 /* An outcome that is all zero is fine. */
 void bench_outcome_fini(bench_outcome *o);
 

@@ -44,8 +44,12 @@ static const bench_case cases[] = {
     ROWS_CASE(10000, {"foundation", "resqlite", "raw", 1.10}, {"reads", "resqlite", "raw", 1.00},
               {"reads", "resqlite-accessors", "raw", 1.10}),
     ROWS_CASE(20000, {"reads", "resqlite", "raw", 1.00}, {"reads", "resqlite-accessors", "raw", 1.10}),
+    JSON_CASE(10),
+    JSON_CASE(100),
     JSON_CASE(1000),
+    JSON_CASE(5000),
     JSON_CASE(10000),
+    JSON_CASE(20000),
     {
         .workload = "point",
         .name = "key",

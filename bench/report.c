@@ -118,16 +118,22 @@ void bench_report_goals_head(FILE *out)
             "figure [95 % interval]", "goal", "verdict");
 }
 
-static void report_goal(const bench_outcome *o, const bench_goal *g, bench_tally *tally, FILE *out)
+static void report_goal(const bench_outcome *o, const bench_goal *g, const bench_counts *counts,
+                        bench_tally *tally, FILE *out)
 {
     size_t peer = bench_peer_index(o->of, g->peer);
     size_t to = bench_peer_index(o->of, g->to);
     bench_ratio r = bench_outcome_goal(o, g);
-    bool met = r.ratio <= g->max;
+    double counted = bench_counts_ratio(counts, o->of, g);
+    bool met = (counted > 0 ? counted : r.ratio) <= g->max;
+    char by[48] = "";
     char ratio[64];
 
+    if (counted > 0)
+        snprintf(by, sizeof by, "  by instructions: %.3f", counted);
+
     snprintf(ratio, sizeof ratio, "%.3f [%.3f %.3f]", r.ratio, r.low, r.high);
-    fprintf(out, "%-23s %6.2f  %s%s\n", ratio, g->max, met ? "ok" : "MISSED",
+    fprintf(out, "%-23s %6.2f  %s%s%s\n", ratio, g->max, met ? "ok" : "MISSED", by,
             bench_outcome_noisy(o, peer) || bench_outcome_noisy(o, to) ? "  NOISY" : "");
     if (met)
         tally->met++;
@@ -135,8 +141,8 @@ static void report_goal(const bench_outcome *o, const bench_goal *g, bench_tally
         tally->missed++;
 }
 
-void bench_report_goals(const bench_case *of, const bench_outcome *o, const char *area, bench_tally *tally,
-                        FILE *out)
+void bench_report_goals(const bench_case *of, const bench_outcome *o, const char *area,
+                        const bench_counts *counts, bench_tally *tally, FILE *out)
 {
     char name[64];
 
@@ -148,7 +154,7 @@ void bench_report_goals(const bench_case *of, const bench_outcome *o, const char
             continue;
         fprintf(out, "%-24s %-11s %-20s %-16s ", name, g->area, g->peer, reference_text(g));
         if (o) {
-            report_goal(o, g, tally, out);
+            report_goal(o, g, counts, tally, out);
         } else {
             fprintf(out, "%-23s %6.2f  MISSED\n", "not measured", g->max);
             tally->missed++;

@@ -5,6 +5,7 @@
 #include <stdbool.h>
 #include <stdio.h>
 
+#include "counts.h"
 #include "measure.h"
 
 void bench_report_table_head(FILE *out);
@@ -25,7 +26,7 @@ bool bench_goal_in(const bench_goal *g, const char *area);
 void bench_report_goals_head(FILE *out);
 
 /* A line for each goal of the case. `o`: NULL when it could not be measured. */
-void bench_report_goals(const bench_case *of, const bench_outcome *o, const char *area, bench_tally *tally,
-                        FILE *out);
+void bench_report_goals(const bench_case *of, const bench_outcome *o, const char *area,
+                        const bench_counts *counts, bench_tally *tally, FILE *out);
 
 #endif
