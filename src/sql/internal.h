@@ -83,6 +83,7 @@ struct rsq_conn {
     rsq_stmt *scan;           /* borrowed from `statements`: half read; NULL: none */
     int scan_rc;              /* of its last step */
     bool broken;
+    size_t cell_stride;        /* of rsq_row; 0: not known yet */
     bool utf8;                 /* text is known to be stored as UTF-8 */
     bool encoding_known;       /* a table exists, so that it cannot change any more */
     int64_t last_insert_rowid; /* of the last INSERT of a caller's */
@@ -97,6 +98,39 @@ struct rsq_conn {
     bool stale;            /* the schema changed: cached statements that read no table would not notice */
     rsq_changes committed; /* waits for rsq_conn_take_changes() */
 };
+
+/*
+ * The cells of the row that a statement stands on. sqlite3_column_value() costs
+ * as much as all else that is done with a small cell, but its answers lie side by
+ * side: SQLite calls a row "registers P1 through P1+P2-1" (opcode ResultRow). So
+ * the first one is asked for, and how far apart two are, once per connection.
+ */
+typedef struct rsq_row {
+    sqlite3_stmt *h;
+    char *first;
+    size_t stride; /* RSQ_ROW_NO_STRIDE: each is asked for */
+} rsq_row;
+
+#define RSQ_ROW_NO_STRIDE SIZE_MAX
+
+/* rows.c: look how far the cells of a row are apart; it has `columns` of them. */
+void rsq_row_measure(rsq_conn *c, sqlite3_stmt *h, size_t columns);
+
+/* The row that `h` stands on now. Valid until the next step. */
+static inline rsq_row rsq_row_of(rsq_conn *c, sqlite3_stmt *h, size_t columns)
+{
+    if (!c->cell_stride)
+        rsq_row_measure(c, h, columns);
+    return (rsq_row){h, (char *)sqlite3_column_value(h, 0),
+                     c->cell_stride ? c->cell_stride : RSQ_ROW_NO_STRIDE};
+}
+
+static inline sqlite3_value *rsq_row_cell(const rsq_row *row, size_t i)
+{
+    if (row->stride == RSQ_ROW_NO_STRIDE)
+        return sqlite3_column_value(row->h, (int)i);
+    return (sqlite3_value *)(void *)(row->first + i * row->stride);
+}
 
 /* errors.c: turn the connection's last failure into an rsq_error; `what` (NULL: none) begins the message. */
 rsq_code rsq_sql_error(rsq_conn *c, int rc, const char *what, rsq_error *err);

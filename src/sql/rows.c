@@ -1,10 +1,26 @@
 /*
  * Rows → cells, in one pass.
  *
- * A cell is read through sqlite3_column_value(): the functions of the value it
- * returns skip the checks that each sqlite3_column_… call repeats.
+ * A cell is read as an sqlite3_value: the functions of a value skip the checks
+ * that each sqlite3_column_… call repeats.
  */
 #include "sql/internal.h"
+
+void rsq_row_measure(rsq_conn *c, sqlite3_stmt *h, size_t columns)
+{
+    const char *first;
+    const char *second;
+    const char *last;
+
+    if (columns < 2)
+        return;
+    first = (const char *)sqlite3_column_value(h, 0);
+    second = (const char *)sqlite3_column_value(h, 1);
+    last = (const char *)sqlite3_column_value(h, (int)columns - 1);
+    c->cell_stride = (size_t)(second - first);
+    if (second <= first || first + (columns - 1) * c->cell_stride != last)
+        c->cell_stride = RSQ_ROW_NO_STRIDE;
+}
 
 static bool copy_bytes(rsq_builder *b, rsq_value *cell, const void *bytes, uint32_t len)
 {
@@ -54,14 +70,15 @@ static inline bool copy_cell(rsq_builder *b, rsq_value *cell, sqlite3_value *v, 
     }
 }
 
-static bool copy_row(rsq_builder *b, sqlite3_stmt *h, size_t columns, bool utf8)
+static bool copy_row(rsq_conn *c, sqlite3_stmt *h, size_t columns)
 {
-    rsq_value *row = rsq_builder_row(b);
+    rsq_row from = rsq_row_of(c, h, columns);
+    rsq_value *to = rsq_builder_row(&c->builder);
 
-    if (!row)
+    if (!to)
         return false;
     for (size_t i = 0; i < columns; i++) {
-        if (!copy_cell(b, &row[i], sqlite3_column_value(h, (int)i), utf8))
+        if (!copy_cell(&c->builder, &to[i], rsq_row_cell(&from, i), c->utf8))
             return false;
     }
     return true;
@@ -92,7 +109,7 @@ rsq_code rsq_rows_take(rsq_conn *c, rsq_stmt *s, const rsq_request *rq, int *rc,
     if (!rsq_builder_begin(b, columns, rq->bytes_max, &s->rows_hint))
         return rsq_error_set(err, RSQ_ENOMEM, "out of memory");
     for (size_t row = 0; *rc == SQLITE_ROW && row < rows_max; row++) {
-        if (!copy_row(b, s->h, columns, c->utf8)) {
+        if (!copy_row(c, s->h, columns)) {
             rsq_builder_abandon(b);
             return builder_failed(b, err);
         }

@@ -25,7 +25,8 @@
 
 /* One run of the writer. */
 typedef struct json_writer {
-    rsq_builder *b;
+    rsq_conn *c;
+    rsq_builder *b; /* the connection's */
     rsq_stmt *s;
     uint32_t flags; /* RSQ_JSON_… */
     bool utf8;      /* text is stored as UTF-8 */
@@ -153,9 +154,11 @@ static bool write_cell(json_writer *w, const char *before, size_t len, sqlite3_v
 static bool write_object(json_writer *w)
 {
     const rsq_json_key *keys = w->s->keys;
+    uint32_t columns = w->s->columns->count;
+    rsq_row row = rsq_row_of(w->c, w->s->h, columns);
 
-    for (uint32_t i = 0; i < w->s->columns->count; i++) {
-        if (!write_cell(w, keys[i].text, keys[i].len, sqlite3_column_value(w->s->h, (int)i)))
+    for (uint32_t i = 0; i < columns; i++) {
+        if (!write_cell(w, keys[i].text, keys[i].len, rsq_row_cell(&row, i)))
             return false;
     }
     return put(w->b, '}');
@@ -163,8 +166,11 @@ static bool write_object(json_writer *w)
 
 static bool write_array(json_writer *w)
 {
-    for (uint32_t i = 0; i < w->s->columns->count; i++) {
-        if (!write_cell(w, i == 0 ? "[" : ",", 1, sqlite3_column_value(w->s->h, (int)i)))
+    uint32_t columns = w->s->columns->count;
+    rsq_row row = rsq_row_of(w->c, w->s->h, columns);
+
+    for (uint32_t i = 0; i < columns; i++) {
+        if (!write_cell(w, i == 0 ? "[" : ",", 1, rsq_row_cell(&row, i)))
             return false;
     }
     return put(w->b, ']');
@@ -193,7 +199,7 @@ static rsq_code out_of(rsq_builder *b, rsq_error *err)
 rsq_code rsq_rows_take_json(rsq_conn *c, rsq_stmt *s, const rsq_request *rq, int *rc, size_t rows_max,
                             rsq_result **out, rsq_error *err)
 {
-    json_writer w = {.b = &c->builder, .s = s, .flags = rq->json};
+    json_writer w = {.c = c, .b = &c->builder, .s = s, .flags = rq->json};
     bool lines = form_of(&w) == RSQ_JSON_NDJSON;
     rsq_result *r = NULL;
 
