@@ -21,9 +21,15 @@ rsq_result *rsq_result_ref(rsq_result *r)
     return r;
 }
 
+/* Nobody else has a reference that could become a second one: the last one need not be counted down. */
+static bool is_mine(const rsq_result *r)
+{
+    return atomic_load_explicit(&r->refs, memory_order_acquire) == 1;
+}
+
 void rsq_result_unref(rsq_result *r)
 {
-    if (!r || atomic_fetch_sub_explicit(&r->refs, 1, memory_order_acq_rel) != 1)
+    if (!r || (!is_mine(r) && atomic_fetch_sub_explicit(&r->refs, 1, memory_order_acq_rel) != 1))
         return;
     rsq_columns_unref(r->columns);
     rsq_block_free_all(r->blocks);

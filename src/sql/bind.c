@@ -7,27 +7,6 @@
 
 #include "base/alloc.h"
 
-static int bind_one(sqlite3_stmt *h, int index, const rsq_value *v)
-{
-    /* A NULL pointer would bind NULL; empty is something else. */
-    const char *bytes = v->as.text ? v->as.text : "";
-
-    switch (v->type) {
-    case RSQ_NULL:
-        return sqlite3_bind_null(h, index);
-    case RSQ_INTEGER:
-        return sqlite3_bind_int64(h, index, v->as.i);
-    case RSQ_REAL:
-        return sqlite3_bind_double(h, index, v->as.d);
-    case RSQ_TEXT:
-        return sqlite3_bind_text64(h, index, bytes, v->len, SQLITE_STATIC, SQLITE_UTF8);
-    case RSQ_BLOB:
-        return sqlite3_bind_blob64(h, index, bytes, v->len, SQLITE_STATIC);
-    default:
-        return SQLITE_MISUSE;
-    }
-}
-
 static rsq_code bad_parameter(const rsq_value *v, size_t index, rsq_error *err)
 {
     if (v->type > RSQ_BLOB)
@@ -35,13 +14,39 @@ static rsq_code bad_parameter(const rsq_value *v, size_t index, rsq_error *err)
     return rsq_error_set(err, RSQ_EINVAL, "parameter %zu has %u bytes at NULL", index + 1, v->len);
 }
 
-static rsq_code bind_checked(rsq_conn *c, rsq_stmt *s, int index, const rsq_value *v, rsq_error *err)
+/* Text or blob. Empty at NULL is empty: SQLite would take the pointer for NULL, which is something else. */
+static int bind_bytes(sqlite3_stmt *h, int index, const rsq_value *v)
+{
+    const char *bytes = v->as.text ? v->as.text : "";
+
+    if (v->type == RSQ_TEXT)
+        return sqlite3_bind_text64(h, index, bytes, v->len, SQLITE_STATIC, SQLITE_UTF8);
+    return sqlite3_bind_blob64(h, index, bytes, v->len, SQLITE_STATIC);
+}
+
+static rsq_code bind_one(rsq_conn *c, rsq_stmt *s, int index, const rsq_value *v, rsq_error *err)
 {
     int rc;
 
-    if (v->type > RSQ_BLOB || (v->type >= RSQ_TEXT && v->len && !v->as.text))
+    switch (v->type) {
+    case RSQ_NULL:
+        rc = sqlite3_bind_null(s->h, index);
+        break;
+    case RSQ_INTEGER:
+        rc = sqlite3_bind_int64(s->h, index, v->as.i);
+        break;
+    case RSQ_REAL:
+        rc = sqlite3_bind_double(s->h, index, v->as.d);
+        break;
+    case RSQ_TEXT:
+    case RSQ_BLOB:
+        if (v->len && !v->as.text)
+            return bad_parameter(v, (size_t)index - 1, err);
+        rc = bind_bytes(s->h, index, v);
+        break;
+    default:
         return bad_parameter(v, (size_t)index - 1, err);
-    rc = bind_one(s->h, index, v);
+    }
     return rc == SQLITE_OK ? RSQ_OK : rsq_sql_error(c, rc, NULL, err);
 }
 
@@ -60,7 +65,7 @@ rsq_code rsq_stmt_bind(rsq_conn *c, rsq_stmt *s, const rsq_value *values, size_t
         return out_of_range(err);
     }
     for (size_t i = 0; i < n; i++) {
-        rsq_code code = bind_checked(c, s, (int)i + 1, &values[i], err);
+        rsq_code code = bind_one(c, s, (int)i + 1, &values[i], err);
 
         if (code != RSQ_OK)
             return code;
@@ -119,7 +124,7 @@ static rsq_code bind_one_named(rsq_conn *c, rsq_stmt *s, const rsq_named *named,
     if (given[index - 1])
         return rsq_error_set(err, RSQ_EINVAL, "the parameter \"%.200s\" is given twice", named[i].name);
     given[index - 1] = 1;
-    return bind_checked(c, s, index, &named[i].value, err);
+    return bind_one(c, s, index, &named[i].value, err);
 }
 
 rsq_code rsq_stmt_bind_named(rsq_conn *c, rsq_stmt *s, const rsq_named *named, size_t n, rsq_error *err)

@@ -118,9 +118,22 @@ no_memory:
     return rsq_error_set(err, RSQ_ENOMEM, "out of memory");
 }
 
-rsq_code rsq_conn_prepare(rsq_conn *c, const rsq_request *rq, rsq_stmt **out, rsq_error *err)
+static rsq_code find_or_compile(rsq_conn *c, const rsq_request *rq, rsq_stmt **out, rsq_error *err)
 {
     uint64_t hash = rsq_stmt_hash(rq->sql, rq->sql_len);
+    rsq_code code;
+
+    *out = rsq_stmt_cache_find(&c->statements, hash, rq->sql, rq->sql_len);
+    if (*out)
+        return RSQ_OK;
+    code = compile_new(c, rq, hash, out, err);
+    if (code == RSQ_OK)
+        rsq_stmt_cache_add(&c->statements, *out);
+    return code;
+}
+
+rsq_code rsq_conn_prepare(rsq_conn *c, const rsq_request *rq, rsq_stmt **out, rsq_error *err)
+{
     rsq_code code;
     rsq_stmt *s;
 
@@ -128,13 +141,11 @@ rsq_code rsq_conn_prepare(rsq_conn *c, const rsq_request *rq, rsq_stmt **out, rs
         rsq_stmt_cache_fini(&c->statements);
         c->stale = false;
     }
-    s = rsq_stmt_cache_find(&c->statements, hash, rq->sql, rq->sql_len);
-
+    s = rsq_stmt_cache_last(&c->statements, rq->sql, rq->sql_len);
     if (!s) {
-        code = compile_new(c, rq, hash, &s, err);
+        code = find_or_compile(c, rq, &s, err);
         if (code != RSQ_OK)
             return code;
-        rsq_stmt_cache_add(&c->statements, s);
     }
     if ((s->kind & RSQ_STMT_TEMP) && !c->guard.may_temp)
         return rsq_error_set(err, RSQ_EREFUSED, RSQ_GUARD_TEMP_TEXT);

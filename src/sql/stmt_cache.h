@@ -9,6 +9,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <string.h>
 
 #include "result/builder.h"
 #include "result/columns.h"
@@ -55,6 +56,14 @@ typedef struct rsq_stmt_cache {
 void rsq_stmt_cache_fini(rsq_stmt_cache *cache);
 
 uint64_t rsq_stmt_hash(const char *sql, size_t len);
+
+/* The statement used last, if that is its text, NULL if not: a look before the hash is worth it. */
+static inline rsq_stmt *rsq_stmt_cache_last(const rsq_stmt_cache *cache, const char *sql, size_t len)
+{
+    rsq_stmt *s = cache->newest;
+
+    return s && s->sql_len == len && memcmp(s->sql, sql, len) == 0 ? s : NULL;
+}
 
 /* The statement with that text, now the newest; NULL if there is none. */
 rsq_stmt *rsq_stmt_cache_find(rsq_stmt_cache *cache, uint64_t hash, const char *sql, size_t len);
