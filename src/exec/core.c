@@ -190,6 +190,19 @@ static rsq_code acquire(rsq_core *core, const rsq_request *rq, uint32_t timeout_
     return code;
 }
 
+rsq_code rsq_core_lease_alone(rsq_core *core, const rsq_request *rq, uint32_t timeout_ms, rsq_lease *out,
+                              rsq_error *err)
+{
+    rsq_code code = acquire(core, rq, timeout_ms, out, err);
+
+    if (code != RSQ_OK)
+        return code;
+    code = rsq_conn_snapshot_alone(out->conn, err);
+    if (code != RSQ_OK)
+        rsq_core_release(core, out);
+    return code;
+}
+
 rsq_code rsq_core_lease(rsq_core *core, const rsq_request *rq, uint32_t timeout_ms, rsq_lease *out,
                         rsq_error *err)
 {

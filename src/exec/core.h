@@ -87,6 +87,11 @@ typedef struct rsq_lease {
 /* Lease a connection with a fresh snapshot; `timeout_ms` may be RSQ_NO_TIMEOUT. */
 rsq_code rsq_core_lease(rsq_core *core, const rsq_request *rq, uint32_t timeout_ms, rsq_lease *out,
                         rsq_error *err);
+
+/* The same for one rsq_conn_select() and nothing else; see rsq_conn_snapshot_alone(). */
+rsq_code rsq_core_lease_alone(rsq_core *core, const rsq_request *rq, uint32_t timeout_ms, rsq_lease *out,
+                              rsq_error *err);
+
 void rsq_core_release(rsq_core *core, const rsq_lease *lease);
 
 /* dispatch.c: one call each; `timeout_ms` 0 is the database's. */

@@ -74,8 +74,10 @@ static rsq_code select_leased(rsq_core *core, const rsq_request *requests, size_
                               uint32_t timeout_ms, rsq_result **results, rsq_error *err)
 {
     int64_t deadline_ns = timeout_ms ? rsq_deadline_ns(timeout_ms) : RSQ_NO_DEADLINE;
+    uint32_t wait_ms = rsq_core_timeout(core, timeout_ms);
     rsq_lease lease = {0};
-    rsq_code code = rsq_core_lease(core, &requests[0], rsq_core_timeout(core, timeout_ms), &lease, err);
+    rsq_code code = count == 1 ? rsq_core_lease_alone(core, &requests[0], wait_ms, &lease, err)
+                               : rsq_core_lease(core, &requests[0], wait_ms, &lease, err);
 
     if (code != RSQ_OK)
         return code;

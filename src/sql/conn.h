@@ -80,6 +80,12 @@ void rsq_conn_interrupt(rsq_conn *c);
 /* Make the newest commit the one that is read; call before the reads that shall see one snapshot. */
 rsq_code rsq_conn_snapshot_open(rsq_conn *c, rsq_error *err);
 
+/*
+ * The same for one rsq_conn_select() and nothing else, where snapshots are not kept: if nothing was committed
+ * since the last snapshot, the statement's own transaction will do, and BEGIN and COMMIT are saved.
+ */
+rsq_code rsq_conn_snapshot_alone(rsq_conn *c, rsq_error *err);
+
 /* May a snapshot stay open between two calls? Only where a log lets others write meanwhile, and its index is
  * in reach. */
 bool rsq_conn_may_keep(const rsq_conn *c);

@@ -79,6 +79,8 @@ struct rsq_conn {
     rsq_capture capture;
     rsq_walindex walindex;
     uint64_t snapshot_seq;
+    bool snapshot_exact;      /* the copy in `walindex` is of the last snapshot, whose number is above */
+    bool alone;               /* the next select opens the snapshot itself; see rsq_conn_snapshot_alone() */
     const _Atomic bool *stop; /* borrowed; see rsq_conn_watch() */
     rsq_stmt *scan;           /* borrowed from `statements`: half read; NULL: none */
     int scan_rc;              /* of its last step */

@@ -15,17 +15,41 @@ static rsq_code prepare_read(rsq_conn *c, const rsq_request *rq, rsq_stmt **out,
     return rsq_stmt_bind_request(c, *out, rq, err);
 }
 
+/* The first step. `*overtaken`: the statement's snapshot was to be a known one, but a commit came before it.
+ */
+static rsq_code start(rsq_conn *c, const rsq_request *rq, rsq_stmt **s, int *rc, bool *overtaken,
+                      rsq_error *err)
+{
+    bool alone = c->alone;
+    rsq_code code;
+
+    c->alone = false;
+    *rc = SQLITE_OK;
+    code = prepare_read(c, rq, s, err);
+    if (code == RSQ_OK)
+        *rc = sqlite3_step((*s)->h);
+    /* Then even an error may be one of the last snapshot's schema. */
+    *overtaken = alone && !rsq_walindex_unchanged(&c->walindex);
+    if (*overtaken && code == RSQ_OK)
+        sqlite3_reset((*s)->h);
+    return code;
+}
+
 rsq_code rsq_conn_select(rsq_conn *c, const rsq_request *rq, rsq_shape shape, rsq_result **out,
                          rsq_error *err)
 {
     rsq_result *r = NULL;
+    bool overtaken;
     rsq_stmt *s;
-    rsq_code code = prepare_read(c, rq, &s, err);
     int rc;
+    rsq_code code = start(c, rq, &s, &rc, &overtaken, err);
 
+    if (overtaken) {
+        code = rsq_conn_snapshot_open(c, err);
+        return code == RSQ_OK ? rsq_conn_select(c, rq, shape, out, err) : code;
+    }
     if (code != RSQ_OK)
         return code;
-    rc = sqlite3_step(s->h);
     if (shape == RSQ_SHAPE_JSON)
         code = rsq_rows_collect_json(c, s, rq, rc, &r, err);
     else

@@ -12,6 +12,11 @@
  *        └────────┘ ◄───────────────────────────────────────────└──────┘◄─┘
  *                     close: COMMIT, and no statement left running
  *
+ * Where snapshots are not kept, a statement that is alone and finds the header as
+ * the last snapshot left it needs no BEGIN: its own read transaction opens with its
+ * first step. If the header is still the same then, no commit came between, and the
+ * snapshot's number is known.
+ *
  * The state is SQLite's own (autocommit, transaction state), never a flag of
  * ours: an error inside a query may have ended the transaction silently, and a
  * statement that was not reset may keep an old snapshot alive after COMMIT.
@@ -126,6 +131,7 @@ static rsq_code begin_newest(rsq_conn *c, rsq_error *err)
 {
     rsq_walindex *w = &c->walindex;
 
+    c->snapshot_exact = false;
     for (int attempt = 0; attempt < ATTEMPTS_MAX; attempt++) {
         bool copied = w->mapped;
         int rc;
@@ -139,8 +145,10 @@ static rsq_code begin_newest(rsq_conn *c, rsq_error *err)
             (void)rsq_conn_snapshot_close(c);
             return code;
         }
-        if (copied && (rsq_walindex_unchanged(w) || take_exact(c)))
+        if (copied && (rsq_walindex_unchanged(w) || take_exact(c))) {
+            c->snapshot_exact = true;
             break;
+        }
         if (!c->wal)
             break; /* the open transaction keeps writers out instead */
         if (!copied) {
@@ -157,8 +165,20 @@ static rsq_code begin_newest(rsq_conn *c, rsq_error *err)
     return RSQ_OK;
 }
 
+rsq_code rsq_conn_snapshot_alone(rsq_conn *c, rsq_error *err)
+{
+    bool kept = !(c->config->flags & RSQ_OPEN_NO_KEPT_SNAPSHOTS);
+
+    if (kept || !has_snapshots(c) || !c->snapshot_exact || !sqlite3_get_autocommit(c->db) ||
+        !rsq_walindex_unchanged(&c->walindex))
+        return rsq_conn_snapshot_open(c, err);
+    c->alone = true;
+    return RSQ_OK;
+}
+
 rsq_code rsq_conn_snapshot_open(rsq_conn *c, rsq_error *err)
 {
+    c->alone = false;
     if (!has_snapshots(c)) {
         c->snapshot_seq = atomic_load_explicit(&c->config->seq->newest, memory_order_relaxed);
         return RSQ_OK;
