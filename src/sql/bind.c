@@ -7,47 +7,62 @@
 
 #include "base/alloc.h"
 
-static rsq_code bad_parameter(const rsq_value *v, size_t index, rsq_error *err)
+static bool is_bad(const rsq_value *v)
 {
-    if (v->type > RSQ_BLOB)
-        return rsq_error_set(err, RSQ_EINVAL, "parameter %zu has the unknown type %u", index + 1, v->type);
-    return rsq_error_set(err, RSQ_EINVAL, "parameter %zu has %u bytes at NULL", index + 1, v->len);
+    return v->type > RSQ_BLOB || (v->type >= RSQ_TEXT && v->len && !v->as.text);
 }
 
-/* Text or blob. Empty at NULL is empty: SQLite would take the pointer for NULL, which is something else. */
-static int bind_bytes(sqlite3_stmt *h, int index, const rsq_value *v)
+/* Why `v` was not bound: SQLite said `rc`, or it was not asked. */
+static rsq_code not_bound(rsq_conn *c, const rsq_value *v, int index, int rc, rsq_error *err)
 {
-    const char *bytes = v->as.text ? v->as.text : "";
+    if (!is_bad(v))
+        return rsq_sql_error(c, rc, NULL, err);
+    if (v->type > RSQ_BLOB)
+        return rsq_error_set(err, RSQ_EINVAL, "parameter %d has the unknown type %u", index, v->type);
+    return rsq_error_set(err, RSQ_EINVAL, "parameter %d has %u bytes at NULL", index, v->len);
+}
 
-    if (v->type == RSQ_TEXT)
-        return sqlite3_bind_text64(h, index, bytes, v->len, SQLITE_STATIC, SQLITE_UTF8);
-    return sqlite3_bind_blob64(h, index, bytes, v->len, SQLITE_STATIC);
+/* Longer than what SQLite's usual functions take: it refuses that in its own way. */
+static int bind_long(sqlite3_stmt *h, int index, const rsq_value *v)
+{
+    return sqlite3_bind_blob64(h, index, v->as.blob, v->len, SQLITE_STATIC);
+}
+
+/* SQLite's code; SQLITE_MISUSE if the value is bad. */
+static inline int bind_value(sqlite3_stmt *h, int index, const rsq_value *v)
+{
+    const char *bytes;
+
+    switch (v->type) {
+    case RSQ_NULL:
+        return sqlite3_bind_null(h, index);
+    case RSQ_INTEGER:
+        return sqlite3_bind_int64(h, index, v->as.i);
+    case RSQ_REAL:
+        return sqlite3_bind_double(h, index, v->as.d);
+    case RSQ_TEXT:
+    case RSQ_BLOB:
+        bytes = v->as.text;
+        if (!bytes) {
+            if (v->len)
+                return SQLITE_MISUSE;
+            bytes = ""; /* for SQLite the pointer would mean NULL, and empty is something else */
+        }
+        if (v->len > INT32_MAX)
+            return bind_long(h, index, v);
+        if (v->type == RSQ_TEXT)
+            return sqlite3_bind_text(h, index, bytes, (int)v->len, SQLITE_STATIC);
+        return sqlite3_bind_blob(h, index, bytes, (int)v->len, SQLITE_STATIC);
+    default:
+        return SQLITE_MISUSE;
+    }
 }
 
 static rsq_code bind_one(rsq_conn *c, rsq_stmt *s, int index, const rsq_value *v, rsq_error *err)
 {
-    int rc;
+    int rc = bind_value(s->h, index, v);
 
-    switch (v->type) {
-    case RSQ_NULL:
-        rc = sqlite3_bind_null(s->h, index);
-        break;
-    case RSQ_INTEGER:
-        rc = sqlite3_bind_int64(s->h, index, v->as.i);
-        break;
-    case RSQ_REAL:
-        rc = sqlite3_bind_double(s->h, index, v->as.d);
-        break;
-    case RSQ_TEXT:
-    case RSQ_BLOB:
-        if (v->len && !v->as.text)
-            return bad_parameter(v, (size_t)index - 1, err);
-        rc = bind_bytes(s->h, index, v);
-        break;
-    default:
-        return bad_parameter(v, (size_t)index - 1, err);
-    }
-    return rc == SQLITE_OK ? RSQ_OK : rsq_sql_error(c, rc, NULL, err);
+    return rc == SQLITE_OK ? RSQ_OK : not_bound(c, v, index, rc, err);
 }
 
 static rsq_code out_of_range(rsq_error *err)
@@ -59,16 +74,18 @@ static rsq_code out_of_range(rsq_error *err)
 
 rsq_code rsq_stmt_bind(rsq_conn *c, rsq_stmt *s, const rsq_value *values, size_t n, rsq_error *err)
 {
+    sqlite3_stmt *h = s->h;
+
     if (n != (size_t)s->nparams) {
         (void)rsq_error_set(err, RSQ_EINVAL, "the statement has %d parameters, %zu values were given",
                             s->nparams, n);
         return out_of_range(err);
     }
     for (size_t i = 0; i < n; i++) {
-        rsq_code code = bind_one(c, s, (int)i + 1, &values[i], err);
+        int rc = bind_value(h, (int)i + 1, &values[i]);
 
-        if (code != RSQ_OK)
-            return code;
+        if (rc != SQLITE_OK)
+            return not_bound(c, &values[i], (int)i + 1, rc, err);
     }
     return RSQ_OK;
 }

@@ -178,16 +178,30 @@ rsq_code rsq_conn_execute(rsq_conn *c, const rsq_request *rq, rsq_result **out, 
     return code == RSQ_OK ? rsq_conn_execute_prepared(c, s, rq, out, err) : code;
 }
 
+/* One row of a batch: whatever rows it returns are dropped. SQLite's code, the statement is reset. */
+static int step_row(sqlite3_stmt *h)
+{
+    int rc = sqlite3_step(h);
+
+    while (rc == SQLITE_ROW)
+        rc = sqlite3_step(h);
+    if (rc == SQLITE_DONE)
+        return sqlite3_reset(h);
+    sqlite3_reset(h);
+    return rc;
+}
+
 static rsq_code run_rows(rsq_conn *c, rsq_stmt *s, const rsq_request *rq, size_t rows, int64_t *changes,
                          rsq_error *err)
 {
-    rsq_result *none = NULL;
-
     for (size_t i = 0; i < rows; i++) {
         rsq_code code = rsq_stmt_bind(c, s, rq->params + i * rq->nparams, rq->nparams, err);
+        int rc = SQLITE_OK;
 
         if (code == RSQ_OK)
-            code = step_once(c, s, rq, false, &none, err);
+            rc = step_row(s->h);
+        if (rc != SQLITE_OK)
+            code = rsq_sql_error(c, rc, NULL, err);
         if (code != RSQ_OK) {
             if (err)
                 err->row = (int64_t)i;
