@@ -277,6 +277,8 @@ static void on_event(rsq_stream *s, const rsq_stream_event *ev, void *ctx)
         }
         break;
     case RSQ_EVENT_END:
+    case RSQ_EVENT_DIFFERENCE:
+    case RSQ_EVENT_SIGNAL:
         break;
     }
 }

@@ -174,6 +174,8 @@ static void on_event(rsq_stream *s, const rsq_stream_event *ev, void *ctx)
     case RSQ_EVENT_END:
         q->stream = NULL;
         break;
+    default: /* of other modes */
+        break;
     }
 }
 

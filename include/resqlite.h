@@ -370,8 +370,10 @@ typedef struct rsq_call_options {
     uint32_t chunk_rows; /**< rsq_cursor_open(): rows in a chunk; 0: 1000 */
     /** rsq_cursor_open(), rsq_begin(): longest time between two calls; 0: 30000. */
     uint32_t idle_timeout_ms;
-    uint32_t flags;    /**< RSQ_CALL_… */
-    uint32_t reserved; /**< 0 */
+    uint32_t flags; /**< RSQ_CALL_… */
+    /** Who writes, as a number of the program's own choice, for rsq_stream_options.skip_origin; 0: nobody
+     * special. Inside a transaction the transaction's counts. */
+    uint32_t origin;
 } rsq_call_options;
 
 #define RSQ_CALL_OPTIONS_INIT                            \
@@ -884,6 +886,8 @@ typedef struct rsq_op_options {
     /** rsq_select_async() and its like for one query: rows in a chunk; 0: the whole result at once. */
     uint32_t chunk_rows;
     uint32_t idle_timeout_ms; /**< with `chunk_rows`: longest time a chunk waits to be taken; 0: 30000 */
+    uint32_t origin;          /**< of a write; as in rsq_call_options */
+    uint32_t reserved;        /**< 0 */
 } rsq_op_options;
 
 /**
@@ -976,6 +980,15 @@ RSQ_API rsq_code rsq_execute_async_named(rsq_db *db, const char *sql, const rsq_
 RSQ_API rsq_code rsq_execute_batch_async(rsq_db *db, const char *sql, const rsq_value *matrix, size_t rows,
                                          size_t columns, const rsq_op_options *opts, rsq_op **out);
 
+/** rsq_execute_all() on the writer's thread; a result for each is taken one after the other; see
+ * rsq_execute_async(). `opts->sql_len` is not used. */
+RSQ_API rsq_code rsq_execute_all_async(rsq_db *db, const rsq_query *statements, size_t count,
+                                       const rsq_op_options *opts, rsq_op **out);
+
+/** rsq_execute_script() on the writer's thread, without a result; see rsq_execute_async(). */
+RSQ_API rsq_code rsq_execute_script_async(rsq_db *db, const char *sql, const rsq_op_options *opts,
+                                          rsq_op **out);
+
 /**
  * Sleep until an op has completed, or a chunk of it waits to be taken. It may
  * return before the call of `done` is in the queue.
@@ -1019,22 +1032,82 @@ typedef enum rsq_event_kind {
     RSQ_EVENT_RESULT = 1, /**< `result` is the newest answer */
     /** The query failed; the stream stays and tries again after each commit, unless `ended`. */
     RSQ_EVENT_ERROR = 2,
-    RSQ_EVENT_END = 3 /**< the last event: the stream is gone after the callback returns */
+    RSQ_EVENT_END = 3, /**< the last event: the stream is gone after the callback returns */
+    /** `changes` lead from the rows of `before` to those of `result`: RSQ_STREAM_DIFFERENCE only. */
+    RSQ_EVENT_DIFFERENCE = 4,
+    RSQ_EVENT_SIGNAL = 5 /**< there is a new answer: RSQ_STREAM_SIGNAL only */
 } rsq_event_kind;
 
-/** One event of a live query; all of it borrowed for the callback (rsq_result_ref() keeps the result). */
+/** What became of a row. */
+typedef enum rsq_change_kind {
+    RSQ_CHANGE_INSERT = 1, /**< row `to` is new */
+    RSQ_CHANGE_DELETE = 2, /**< row `from` is gone */
+    RSQ_CHANGE_UPDATE = 3, /**< row `from` is row `to` now, with other values in `columns` */
+    /** The same, and it stands in another place among the rows that stay. */
+    RSQ_CHANGE_MOVE = 4
+} rsq_change_kind;
+
+/**
+ * One change of a difference. `from` counts the rows of the old answer, `to`
+ * those of the new one, both from 0. First come all DELETE, by falling `from`;
+ * then all others, by rising `to`.
+ *
+ * To apply them: take the rows `from` of DELETE and MOVE out of the old rows,
+ * then put row `to` of INSERT and MOVE in, in the order in which they come, and
+ * give UPDATE and MOVE the new values of their columns.
+ */
+typedef struct rsq_change {
+    uint32_t kind;     /**< RSQ_CHANGE_… */
+    uint32_t ncolumns; /**< of UPDATE and MOVE: columns whose values changed; a MOVE may have none */
+    size_t from;
+    size_t to;
+    const uint32_t *columns; /**< `ncolumns` of them, rising; borrowed like the event */
+} rsq_change;
+
+/** One event of a live query; all of it borrowed for the callback (rsq_result_ref() keeps a result). */
 typedef struct rsq_stream_event {
     size_t size; /**< sizeof(rsq_stream_event) of the library */
     rsq_event_kind kind;
-    bool ended;          /**< on RSQ_EVENT_ERROR: the SQL can never work; the next event is RSQ_EVENT_END */
-    uint64_t commit_seq; /**< number of the newest commit in `result` */
-    rsq_result *result;  /**< RSQ_EVENT_RESULT */
-    const rsq_error *error; /**< RSQ_EVENT_ERROR */
+    bool ended; /**< on RSQ_EVENT_ERROR: the SQL can never work; the next event is RSQ_EVENT_END */
+    /** Number of the newest commit in the answer. Rises from answer to answer, except that an answer for new
+     * parameters, and one of a RSQ_STREAM_VOLATILE query, may repeat it. 0: no answer. */
+    uint64_t commit_seq;
+    rsq_result *result;        /**< RSQ_EVENT_RESULT, RSQ_EVENT_DIFFERENCE: the whole answer */
+    const rsq_error *error;    /**< RSQ_EVENT_ERROR */
+    rsq_result *before;        /**< RSQ_EVENT_DIFFERENCE: the answer that this stream was handed last */
+    const rsq_change *changes; /**< RSQ_EVENT_DIFFERENCE: `nchanges` of them */
+    size_t nchanges;
 } rsq_stream_event;
 
 /** Called by rsq_queue_dispatch(). Every call of this library is legal inside, except waiting on the same
  * queue. */
 typedef void (*rsq_stream_event_fn)(rsq_stream *s, const rsq_stream_event *ev, void *ctx);
+
+/** What a stream is handed; see rsq_stream_options.mode. */
+enum {
+    RSQ_STREAM_RESULT = 0, /**< the whole answer, as cells */
+    RSQ_STREAM_JSON = 1,   /**< the whole answer, as rsq_result_json() */
+    /**
+     * The first answer whole; then what changed since the answer that was handed
+     * over before, however many were left out between. An answer with other
+     * columns comes whole again (RSQ_EVENT_RESULT), and so does one for whose
+     * difference there is no memory.
+     */
+    RSQ_STREAM_DIFFERENCE = 2,
+    /** That there is a new answer, and the commit; the query is run to know it, its rows are not handed over.
+     */
+    RSQ_STREAM_SIGNAL = 3
+};
+
+/** Bits of rsq_stream_options.flags. */
+enum {
+    /**
+     * The answer depends on more than tables: the clock, random numbers, the
+     * state of a connection. It is run again after every commit, and every
+     * `refresh_ms`.
+     */
+    RSQ_STREAM_VOLATILE = 1u << 0
+};
 
 /** Settings of rsq_stream_open(). */
 typedef struct rsq_stream_options {
@@ -1044,16 +1117,47 @@ typedef struct rsq_stream_options {
         *queue; /**< where events go; NULL: the database's default queue. Borrowed until the stream's end */
     rsq_stream_event_fn event; /**< required */
     void *ctx;                 /**< passed to `event`; borrowed until the stream's end */
+    uint32_t mode;             /**< RSQ_STREAM_RESULT, _JSON, _DIFFERENCE or _SIGNAL */
+    uint32_t json;             /**< RSQ_JSON_…, for RSQ_STREAM_JSON */
+    uint32_t flags;            /**< RSQ_STREAM_VOLATILE */
+    /** After a run the next one begins no sooner than so many milliseconds after it began; 0: at once. */
+    uint32_t min_interval_ms;
+    uint32_t refresh_ms; /**< RSQ_STREAM_VOLATILE: run again as often, also without a commit; 0: not */
+    /**
+     * Commits with this origin (rsq_call_options.origin) do not wake the stream,
+     * unless they hold another's changes too. Their changes are in the next
+     * answer that something else causes. 0: all commits wake it.
+     */
+    uint32_t skip_origin;
+    /**
+     * Streams of a database with the same number, not 0, are a group: they are
+     * run in one snapshot, and what changed for them is delivered by one
+     * dispatch, so together they always show one commit. All have the same queue. The
+     * longest `min_interval_ms` among those that a commit concerns counts for them.
+     */
+    uint32_t group;
+    /**
+     * RSQ_STREAM_DIFFERENCE: names of the `nkeys` columns that say which row is
+     * which; copied. NULL: the primary-key columns among the query's own; where
+     * there are none, a row with another value is another row.
+     */
+    const char *const *keys;
+    size_t nkeys;
 } rsq_stream_options;
 
 /**
  * Open a live query: the current answer as first event, then a new one after
  * each commit that changed it. A commit that touches none of the tables the query reads
  * does not wake it; an answer with the same bytes as before is not delivered.
- * A slow consumer gets the newest answer, not every one. A commit of another
- * process is noticed with this database's own next commit. Streams of equal SQL
- * and equal parameters (type and bytes) share one query, which is run once for
- * all of them; one that comes later is handed the last answer if it is current.
+ * A slow consumer gets the newest answer, not every one. An answer that was
+ * overtaken by a commit while it was read is delivered all the same, and then
+ * the query is run again: whatever is written, a stream goes on being told.
+ * A commit of another process is noticed within 20 ms and runs every query
+ * again, unless RSQ_OPEN_NO_EXTERNAL_WRITERS was set. Streams of equal SQL,
+ * equal parameters (type and bytes) and equal settings share one query, which
+ * is run once for all of them; one that comes later is handed the last answer
+ * if it is current. After an error that may pass (no memory, a busy database)
+ * the query is run again by itself.
  *
  * Nothing of SQLite happens in this call: a mistake in the SQL is an event.
  *
@@ -1066,6 +1170,23 @@ typedef struct rsq_stream_options {
  */
 RSQ_API rsq_code rsq_stream_open(rsq_db *db, const char *sql, const rsq_value *params, size_t nparams,
                                  const rsq_stream_options *opts, rsq_stream **out, rsq_error *err);
+
+/**
+ * Give a live query other parameters: a window that moves. Answers for the old
+ * ones that wait are dropped, and the answer for the new ones follows as an
+ * event, also when it has the same bytes; in RSQ_STREAM_DIFFERENCE as
+ * the difference to the answer that was handed over last. No commit falls
+ * between the old and the new parameters. Parameters that do not fit are an
+ * error event, and the stream stays.
+ *
+ * @param params  copied.
+ * @return RSQ_OK, RSQ_EINVAL, RSQ_ECLOSED (it has ended, or the database is
+ *         closed), RSQ_ENOMEM: on failure it stays as it was.
+ *
+ * Thread: any, before the stream's end; its own callback included.
+ */
+RSQ_API rsq_code rsq_stream_set_params(rsq_stream *s, const rsq_value *params, size_t nparams,
+                                       rsq_error *err);
 
 /**
  * Close a live query. Events that wait are dropped; exactly one RSQ_EVENT_END
@@ -1089,6 +1210,7 @@ typedef struct rsq_stream_counters {
      * over, or the stream is closed.
      */
     uint64_t settled_seq;
+    uint64_t skipped; /**< commits that were left out because of `skip_origin` */
 } rsq_stream_counters;
 
 /** Read the counters. @return RSQ_OK, RSQ_EINVAL. Thread: any, before the stream's end. */

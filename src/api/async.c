@@ -47,6 +47,7 @@ static rsq_code read_request(const char *sql, rsq_args args, size_t rows, const 
                         .named = args.named,
                         .nparams = args.count,
                         .json = o->json,
+                        .origin = o->origin,
                         .bytes_max = rsq_bytes_max(o->max_result_bytes)};
     return code;
 }
@@ -161,6 +162,34 @@ rsq_code rsq_execute_async_named(rsq_db *db, const char *sql, const rsq_named *n
     rsq_args args = {.named = named, .count = nnamed};
 
     return submit_write(db, RSQ_OP_EXECUTE, sql, args, 1, opts, out);
+}
+
+rsq_code rsq_execute_all_async(rsq_db *db, const rsq_query *statements, size_t count,
+                               const rsq_op_options *opts, rsq_op **out)
+{
+    rsq_request *requests = NULL;
+    rsq_op_options o;
+    rsq_code code = rsq_options_read(&o, sizeof o, opts, NULL);
+
+    if (code == RSQ_OK && o.chunk_rows)
+        code = RSQ_EINVAL;
+    if (code == RSQ_OK)
+        code = rsq_requests_read(statements, count, o.json, o.max_result_bytes, &requests, NULL);
+    if (code == RSQ_OK) {
+        rsq_op_spec spec = {.kind = RSQ_OP_ALL, .requests = requests, .count = count, .several = true};
+
+        requests[0].origin = o.origin; /* that of them all */
+        code = submit(db, &spec, &o, out);
+    }
+    rsq_free(requests);
+    return code;
+}
+
+rsq_code rsq_execute_script_async(rsq_db *db, const char *sql, const rsq_op_options *opts, rsq_op **out)
+{
+    rsq_args none = {.count = 0};
+
+    return submit_write(db, RSQ_OP_SCRIPT, sql, none, 1, opts, out);
 }
 
 rsq_code rsq_execute_batch_async(rsq_db *db, const char *sql, const rsq_value *matrix, size_t rows,

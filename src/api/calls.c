@@ -177,7 +177,7 @@ rsq_code rsq_transaction(rsq_db *db, rsq_tx_fn fn, void *ctx, const rsq_call_opt
         code = rsq_db_pin(db, err);
     if (code != RSQ_OK)
         return code;
-    code = rsq_core_transaction(db->core, fn, ctx, o.timeout_ms, err);
+    code = rsq_core_transaction(db->core, fn, ctx, o.origin, o.timeout_ms, err);
     rsq_db_unpin(db);
     return code;
 }

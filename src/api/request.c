@@ -34,6 +34,7 @@ static rsq_code read_options(rsq_call *c, const rsq_call_options *opts, rsq_erro
     c->request.sql_len = o.sql_len;
     c->request.json = o.json;
     c->request.bytes_max = rsq_bytes_max(o.max_result_bytes);
+    c->request.origin = o.origin;
     c->timeout_ms = o.timeout_ms;
     return RSQ_OK;
 }
@@ -129,6 +130,7 @@ rsq_code rsq_statements_read(const rsq_query *statements, size_t count, const rs
         code = rsq_requests_read(statements, count, 0, o.max_result_bytes, out, err);
     if (code != RSQ_OK)
         return code;
+    (*out)[0].origin = o.origin; /* that of them all */
     if (timeout_ms)
         *timeout_ms = o.timeout_ms;
     if (got)

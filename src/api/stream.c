@@ -1,8 +1,49 @@
 /* Opening a live query: check the arguments, pin the database, pass on. */
 #include "api/db.h"
 #include "api/options.h"
+#include "api/request.h"
 #include "base/error.h"
 #include "base/values.h"
+
+/* Columns named as a key at most: a query has no more. */
+#define KEYS_MAX 32767
+
+static rsq_code bad_option(rsq_error *err, const char *name)
+{
+    return rsq_error_set(err, RSQ_EINVAL, "the option %s is out of range", name);
+}
+
+static rsq_code check_options(const rsq_stream_options *o, rsq_error *err)
+{
+    if (!o->event)
+        return rsq_error_set(err, RSQ_EINVAL, "the option event is NULL");
+    if (o->mode > RSQ_STREAM_SIGNAL)
+        return bad_option(err, "mode");
+    if (!rsq_json_flags_are_valid(o->json) || (o->json && o->mode != RSQ_STREAM_JSON))
+        return bad_option(err, "json");
+    if (o->flags & ~(uint32_t)RSQ_STREAM_VOLATILE)
+        return bad_option(err, "flags");
+    if (o->refresh_ms && !(o->flags & RSQ_STREAM_VOLATILE))
+        return rsq_error_set(err, RSQ_EINVAL, "refresh_ms is for RSQ_STREAM_VOLATILE");
+    if (o->nkeys > KEYS_MAX || (o->nkeys && (!o->keys || o->mode != RSQ_STREAM_DIFFERENCE)))
+        return bad_option(err, "nkeys");
+    for (size_t i = 0; i < o->nkeys; i++) {
+        if (!o->keys[i])
+            return rsq_error_set(err, RSQ_EINVAL, "keys[%zu] is NULL", i);
+    }
+    return RSQ_OK;
+}
+
+static rsq_live_traits traits_of(const rsq_stream_options *o)
+{
+    return (rsq_live_traits){.shape = o->mode == RSQ_STREAM_JSON ? RSQ_SHAPE_JSON : RSQ_SHAPE_CELLS,
+                             .json = o->json,
+                             .flags = o->flags,
+                             .min_interval_ms = o->min_interval_ms,
+                             .refresh_ms = o->refresh_ms,
+                             .skip_origin = o->skip_origin,
+                             .group = o->group};
+}
 
 rsq_code rsq_stream_open(rsq_db *db, const char *sql, const rsq_value *params, size_t nparams,
                          const rsq_stream_options *opts, rsq_stream **out, rsq_error *err)
@@ -14,8 +55,8 @@ rsq_code rsq_stream_open(rsq_db *db, const char *sql, const rsq_value *params, s
     if (!sql || !opts || !out)
         return rsq_error_set(err, RSQ_EINVAL, "the SQL, the options or out is NULL");
     code = rsq_options_read(&o, sizeof o, opts, err);
-    if (code == RSQ_OK && !o.event)
-        code = rsq_error_set(err, RSQ_EINVAL, "the option event is NULL");
+    if (code == RSQ_OK)
+        code = check_options(&o, err);
     if (code == RSQ_OK)
         code = rsq_values_check(params, nparams, err);
     if (code == RSQ_OK)
@@ -25,8 +66,12 @@ rsq_code rsq_stream_open(rsq_db *db, const char *sql, const rsq_value *params, s
     spec = (rsq_stream_spec){.key = {.sql = sql,
                                      .sql_len = o.sql_len ? o.sql_len : strlen(sql),
                                      .params = params,
-                                     .nparams = nparams},
+                                     .nparams = nparams,
+                                     .traits = traits_of(&o)},
                              .queue = o.queue ? o.queue : db->queue,
+                             .mode = o.mode,
+                             .keys = o.keys,
+                             .nkeys = o.nkeys,
                              .event = o.event,
                              .ctx = o.ctx};
     code = rsq_streams_open(db->streams, &spec, out, err);

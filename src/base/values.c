@@ -1,6 +1,7 @@
 #include "base/values.h"
 
 #include "base/error.h"
+#include "base/hash.h"
 
 static bool has_bytes(const rsq_value *v)
 {
@@ -14,6 +15,23 @@ static rsq_code check_one(const rsq_value *v, size_t index, rsq_error *err)
     if (has_bytes(v) && !v->as.blob)
         return rsq_error_set(err, RSQ_EINVAL, "parameter %zu has %u bytes at NULL", index + 1, v->len);
     return RSQ_OK;
+}
+
+bool rsq_value_same(const rsq_value *a, const rsq_value *b)
+{
+    if (a->type != b->type)
+        return false;
+    if (a->type >= RSQ_TEXT)
+        return a->len == b->len && (a->len == 0 || memcmp(a->as.blob, b->as.blob, a->len) == 0);
+    return a->type == RSQ_NULL || a->as.i == b->as.i;
+}
+
+uint64_t rsq_value_hash(uint64_t h, const rsq_value *v)
+{
+    h = rsq_hash_mix(h, v->type);
+    if (v->type >= RSQ_TEXT)
+        return rsq_hash_bytes(h, v->as.blob, v->len);
+    return v->type == RSQ_NULL ? h : rsq_hash_mix(h, (uint64_t)v->as.i);
 }
 
 rsq_code rsq_values_check(const rsq_value *values, size_t n, rsq_error *err)

@@ -1,11 +1,17 @@
 /*
- * Copies of parameters for a call that outlives its caller's memory: one block,
- * the values first, then the bytes they point at.
+ * Values: comparing them, and copies of parameters for a call that outlives its
+ * caller's memory: one block, the values first, then the bytes they point at.
  */
 #ifndef RSQ_BASE_VALUES_H
 #define RSQ_BASE_VALUES_H
 
 #include "resqlite.h"
+
+/* The same type and the same bits: integer 1 and real 1.0 differ, and so do 0.0 and -0.0. */
+bool rsq_value_same(const rsq_value *a, const rsq_value *b);
+
+/* `h` with the value mixed in: equal for values that are the same. */
+uint64_t rsq_value_hash(uint64_t h, const rsq_value *v);
 
 /* RSQ_OK, or RSQ_EINVAL: an unknown type, or bytes at NULL. */
 rsq_code rsq_values_check(const rsq_value *values, size_t n, rsq_error *err);

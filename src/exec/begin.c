@@ -265,7 +265,7 @@ static rsq_begun *make_handle(rsq_core *core, uint32_t idle_ms)
     return b;
 }
 
-static rsq_code acquire_and_begin(rsq_core *core, uint32_t timeout_ms, rsq_error *err)
+static rsq_code acquire_and_begin(rsq_core *core, uint32_t origin, uint32_t timeout_ms, rsq_error *err)
 {
     static const char name[] = "a transaction (rsq_begin)";
     rsq_code code =
@@ -274,13 +274,15 @@ static rsq_code acquire_and_begin(rsq_core *core, uint32_t timeout_ms, rsq_error
     if (code != RSQ_OK)
         return code;
     code = rsq_conn_begin(core->writer.conn, err);
-    if (code != RSQ_OK)
+    if (code == RSQ_OK)
+        rsq_conn_set_origin(core->writer.conn, origin);
+    else
         rsq_writer_release(&core->writer);
     return code;
 }
 
-rsq_code rsq_begun_start(rsq_core *core, bool moves, uint32_t idle_ms, uint32_t timeout_ms, rsq_tx **out,
-                         rsq_error *err)
+rsq_code rsq_begun_start(rsq_core *core, bool moves, uint32_t origin, uint32_t idle_ms, uint32_t timeout_ms,
+                         rsq_tx **out, rsq_error *err)
 {
     rsq_begun *b;
     rsq_code code;
@@ -298,7 +300,7 @@ rsq_code rsq_begun_start(rsq_core *core, bool moves, uint32_t idle_ms, uint32_t 
     b = make_handle(core, idle_ms);
     if (!b)
         return rsq_error_set(err, RSQ_ENOMEM, "out of memory");
-    code = acquire_and_begin(core, timeout_ms, err);
+    code = acquire_and_begin(core, origin, timeout_ms, err);
     if (code != RSQ_OK) {
         free_handle(b);
         return code;

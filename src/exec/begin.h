@@ -55,8 +55,8 @@ typedef struct rsq_begun {
  * Wait for the turn and begin. `moves`: it will be used by several threads, so
  * nothing follows from which one began it. RSQ_OK: `*out` is RESTING.
  */
-rsq_code rsq_begun_start(rsq_core *core, bool moves, uint32_t idle_ms, uint32_t timeout_ms, rsq_tx **out,
-                         rsq_error *err);
+rsq_code rsq_begun_start(rsq_core *core, bool moves, uint32_t origin, uint32_t idle_ms, uint32_t timeout_ms,
+                         rsq_tx **out, rsq_error *err);
 
 /* For one call on the handle: from RESTING to BUSY, or one more inside a nested function. Else why not. */
 rsq_code rsq_begun_enter(rsq_begun *b, rsq_error *err);

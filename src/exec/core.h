@@ -117,6 +117,7 @@ rsq_code rsq_core_execute_batch(rsq_core *core, const rsq_request *rq, size_t ro
 rsq_code rsq_core_execute_all(rsq_core *core, const rsq_request *requests, size_t count, uint32_t timeout_ms,
                               rsq_result **results, rsq_error *err);
 rsq_code rsq_core_execute_script(rsq_core *core, const rsq_request *rq, uint32_t timeout_ms, rsq_error *err);
-rsq_code rsq_core_transaction(rsq_core *core, rsq_tx_fn fn, void *ctx, uint32_t timeout_ms, rsq_error *err);
+rsq_code rsq_core_transaction(rsq_core *core, rsq_tx_fn fn, void *ctx, uint32_t origin, uint32_t timeout_ms,
+                              rsq_error *err);
 
 #endif

@@ -25,7 +25,9 @@
 typedef enum rsq_op_kind {
     RSQ_OP_READ,
     RSQ_OP_EXECUTE, /* one statement */
-    RSQ_OP_BATCH    /* one statement for each of `rows` rows of parameters */
+    RSQ_OP_BATCH,   /* one statement for each of `rows` rows of parameters */
+    RSQ_OP_ALL,     /* several, in one transaction */
+    RSQ_OP_SCRIPT   /* the same in one text, without results */
 } rsq_op_kind;
 
 /* Bytes of parameters up to which an op's block is recycled. */

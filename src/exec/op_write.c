@@ -1,5 +1,7 @@
 #include "exec/op_write.h"
 
+#include <assert.h>
+
 #include "base/alloc.h"
 #include "base/error.h"
 
@@ -23,8 +25,25 @@ static void leave(rsq_member *m)
     rsq_stop_leave(&of_member(m)->op->stop);
 }
 
-/* All that is not one statement fills in its outcome like one. */
-static void run_batch(rsq_write *write, rsq_conn *conn)
+/* What is not one statement fills in its outcome like one. */
+static rsq_code run_kind(rsq_op_write *ow, rsq_conn *conn, rsq_error *err)
+{
+    rsq_op *op = ow->op;
+    rsq_member *m = &ow->write.member;
+
+    switch (ow->kind) {
+    case RSQ_OP_BATCH:
+        return rsq_conn_execute_batch(conn, m->rq, ow->rows, &m->result, err);
+    case RSQ_OP_ALL:
+        /* Nobody looks at the results before the op is complete. */
+        return rsq_conn_execute_all(conn, op->requests, op->count, op->results, err);
+    default:
+        assert(ow->kind == RSQ_OP_SCRIPT);
+        return rsq_conn_execute_script(conn, m->rq, err);
+    }
+}
+
+static void run_alone(rsq_write *write, rsq_conn *conn)
 {
     rsq_op_write *ow = of_write(write);
     rsq_member *m = &write->member;
@@ -34,7 +53,7 @@ static void run_batch(rsq_write *write, rsq_conn *conn)
         m->code = RSQ_ECANCELLED;
         return;
     }
-    m->code = rsq_conn_execute_batch(conn, m->rq, ow->rows, &m->result, &error);
+    m->code = run_kind(ow, conn, &error);
     leave(m);
     if (m->code != RSQ_OK)
         m->error = rsq_error_copy(&error);
@@ -57,7 +76,8 @@ static void done(rsq_write *write)
         m->code = rsq_stop_verdict(&op->stop, m->code, &error);
     }
     rsq_free(m->error);
-    op->results[0] = m->result;
+    if (m->result)
+        op->results[0] = m->result;
     rsq_op_complete(op, m->code, &error);
     rsq_stop_detach(&op->stop);
     rsq_op_unref(op);
@@ -68,11 +88,12 @@ void rsq_op_write_init(rsq_op_write *ow, rsq_op *op, rsq_op_kind kind, size_t ro
     const rsq_request *rq = &op->requests[0];
 
     ow->op = op;
+    ow->kind = kind;
     ow->rows = rows;
     ow->write.kind = kind == RSQ_OP_EXECUTE ? RSQ_WRITE_STATEMENT : RSQ_WRITE_WORK;
     ow->write.sql = rq->sql;
     ow->write.sql_len = rq->sql_len;
-    ow->write.run = run_batch;
+    ow->write.run = run_alone;
     ow->write.done = done;
     ow->write.member = (rsq_member){.rq = rq, .wants_result = true, .enter = enter, .leave = leave};
 }

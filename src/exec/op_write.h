@@ -9,6 +9,7 @@
 
 typedef struct rsq_op_write {
     rsq_op *op; /* borrowed: it holds this */
+    rsq_op_kind kind;
     rsq_write write;
     size_t rows; /* of a batch */
 } rsq_op_write;

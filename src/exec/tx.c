@@ -134,7 +134,7 @@ rsq_code rsq_tx_run_nested(rsq_tx *tx, rsq_tx_fn fn, void *ctx, rsq_error *err)
     return leave(tx, code, &why, err);
 }
 
-static rsq_code run_transaction(rsq_core *core, rsq_tx_fn fn, void *ctx, rsq_error *err)
+static rsq_code run_transaction(rsq_core *core, rsq_tx_fn fn, void *ctx, uint32_t origin, rsq_error *err)
 {
     rsq_tx tx = {.core = core, .thread = rsq_thread_self()};
     rsq_conn *conn = core->writer.conn;
@@ -142,6 +142,7 @@ static rsq_code run_transaction(rsq_core *core, rsq_tx_fn fn, void *ctx, rsq_err
 
     if (code != RSQ_OK)
         return code;
+    rsq_conn_set_origin(conn, origin);
     code = run_level(&tx, fn, ctx);
     if (code != RSQ_OK) {
         rsq_conn_rollback(conn);
@@ -159,7 +160,8 @@ static rsq_code refuse_readonly(rsq_error *err)
     return rsq_error_set(err, RSQ_EREADONLY, "the database is open read-only");
 }
 
-rsq_code rsq_core_transaction(rsq_core *core, rsq_tx_fn fn, void *ctx, uint32_t timeout_ms, rsq_error *err)
+rsq_code rsq_core_transaction(rsq_core *core, rsq_tx_fn fn, void *ctx, uint32_t origin, uint32_t timeout_ms,
+                              rsq_error *err)
 {
     static const char name[] = "a transaction";
     rsq_tx *here = rsq_tx_here(core);
@@ -175,7 +177,7 @@ rsq_code rsq_core_transaction(rsq_core *core, rsq_tx_fn fn, void *ctx, uint32_t 
     code = rsq_writer_acquire(&core->writer, name, sizeof name - 1, rsq_core_timeout(core, timeout_ms), err);
     if (code != RSQ_OK)
         return code;
-    code = run_transaction(core, fn, ctx, err);
+    code = run_transaction(core, fn, ctx, origin, err);
     rsq_writer_release(&core->writer);
     return code;
 }

@@ -5,6 +5,9 @@
 #include "base/error.h"
 #include "plat/spin.h"
 
+/* So many jobs in a row go before a patient one that waits. */
+#define PATIENCE 8
+
 void rsq_workers_init(rsq_workers *ws, unsigned max)
 {
     assert(max >= 1 && max <= RSQ_WORKERS_MAX);
@@ -14,15 +17,36 @@ void rsq_workers_init(rsq_workers *ws, unsigned max)
     rsq_cond_init(&ws->work);
 }
 
-static rsq_job *take_locked(rsq_workers *ws)
+static void append(rsq_jobs *jobs, rsq_job *job)
 {
-    rsq_job *job = ws->first;
+    job->next = NULL;
+    if (jobs->last)
+        jobs->last->next = job;
+    else
+        jobs->first = job;
+    jobs->last = job;
+}
+
+static rsq_job *pop(rsq_jobs *jobs)
+{
+    rsq_job *job = jobs->first;
 
     if (!job)
         return NULL;
-    ws->first = job->next;
-    if (!ws->first)
-        ws->last = NULL;
+    jobs->first = job->next;
+    if (!jobs->first)
+        jobs->last = NULL;
+    return job;
+}
+
+static rsq_job *take_locked(rsq_workers *ws)
+{
+    bool patient = !ws->urgent.first || (ws->patient.first && ws->passed_by >= PATIENCE);
+    rsq_job *job = pop(patient ? &ws->patient : &ws->urgent);
+
+    if (!job)
+        return NULL;
+    ws->passed_by = patient ? 0 : ws->passed_by + 1;
     atomic_fetch_sub_explicit(&ws->waiting, 1, memory_order_relaxed);
     return job;
 }
@@ -39,7 +63,7 @@ static void rest_locked(rsq_workers *ws, rsq_spin *spin)
         found = rsq_spin_while_zero(spin, &ws->waiting);
         rsq_mutex_lock(&ws->mu);
         ws->spinning--;
-        if (found || ws->first || ws->stopping)
+        if (found || ws->urgent.first || ws->patient.first || ws->stopping)
             return;
     }
     ws->idle++;
@@ -107,19 +131,24 @@ static void call_for_locked(rsq_workers *ws)
     }
 }
 
-void rsq_workers_submit(rsq_workers *ws, rsq_job *job)
+static void submit(rsq_workers *ws, rsq_jobs *jobs, rsq_job *job)
 {
     rsq_mutex_lock(&ws->mu);
     assert(ws->started > 0);
-    job->next = NULL;
-    if (ws->last)
-        ws->last->next = job;
-    else
-        ws->first = job;
-    ws->last = job;
+    append(jobs, job);
     atomic_fetch_add_explicit(&ws->waiting, 1, memory_order_relaxed);
     call_for_locked(ws);
     rsq_mutex_unlock(&ws->mu);
+}
+
+void rsq_workers_submit(rsq_workers *ws, rsq_job *job)
+{
+    submit(ws, &ws->urgent, job);
+}
+
+void rsq_workers_submit_patient(rsq_workers *ws, rsq_job *job)
+{
+    submit(ws, &ws->patient, job);
 }
 
 void rsq_workers_fini(rsq_workers *ws)

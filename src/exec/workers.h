@@ -1,5 +1,7 @@
 /*
- * Worker threads and the line of jobs they take from, first in first out.
+ * Worker threads and the line of jobs they take from, first in first out. A
+ * patient job lets others go first, but not for ever: after some of them it is
+ * its turn.
  *
  * One worker without work looks for some for a while before it sleeps, so that a
  * job that comes soon costs no system call; the others sleep at once.
@@ -23,14 +25,20 @@ typedef struct rsq_job {
     struct rsq_job *next;             /* the line's */
 } rsq_job;
 
+/* Jobs in the order in which they came. */
+typedef struct rsq_jobs {
+    rsq_job *first, *last;
+} rsq_jobs;
+
 typedef struct rsq_workers {
     /* Any thread, under mu. */
     rsq_mutex mu;
     rsq_cond work;
-    rsq_job *first, *last;
-    unsigned spinning; /* looks for a job, awake; at most one does */
-    unsigned idle;     /* asleep, or signalled and not awake yet */
-    unsigned coming;   /* signalled or just started, and sure to look for a job */
+    rsq_jobs urgent, patient;
+    unsigned passed_by; /* urgent jobs taken in a row while a patient one waited */
+    unsigned spinning;  /* looks for a job, awake; at most one does */
+    unsigned idle;      /* asleep, or signalled and not awake yet */
+    unsigned coming;    /* signalled or just started, and sure to look for a job */
     unsigned started;
     bool stopping;
 
@@ -48,6 +56,9 @@ rsq_code rsq_workers_ensure(rsq_workers *ws, rsq_error *err);
 
 /* After rsq_workers_ensure(). The job is transferred until it runs. */
 void rsq_workers_submit(rsq_workers *ws, rsq_job *job);
+
+/* The same for a job that lets others go first. */
+void rsq_workers_submit_patient(rsq_workers *ws, rsq_job *job);
 
 /* Run what waits, end the threads and wait for them. */
 void rsq_workers_fini(rsq_workers *ws);

@@ -12,6 +12,7 @@ rsq_columns *rsq_columns_new(const char *const *names, uint32_t count)
 
     for (uint32_t i = 0; i < count; i++)
         bytes += strlen(names[i]) + 1;
+    bytes += count * sizeof(bool);
     c = rsq_alloc(bytes);
     if (!c)
         return NULL;
@@ -24,7 +25,28 @@ rsq_columns *rsq_columns_new(const char *const *names, uint32_t count)
         c->names[i] = (char *)c + text;
         text += size;
     }
+    c->keys = (bool *)((char *)c + text);
+    for (uint32_t i = 0; i < count; i++)
+        c->keys[i] = false;
     return c;
+}
+
+void rsq_columns_mark_key(rsq_columns *c, uint32_t column)
+{
+    c->keys[column] = true;
+}
+
+bool rsq_columns_equal(const rsq_columns *a, const rsq_columns *b)
+{
+    if (a == b)
+        return true;
+    if (!a || !b || a->count != b->count)
+        return false;
+    for (uint32_t i = 0; i < a->count; i++) {
+        if (strcmp(a->names[i], b->names[i]) != 0)
+            return false;
+    }
+    return true;
 }
 
 rsq_columns *rsq_columns_ref(rsq_columns *c)

@@ -3,6 +3,7 @@
 #include <assert.h>
 
 #include "base/alloc.h"
+#include "base/values.h"
 
 rsq_result *rsq_result_new(size_t extra)
 {
@@ -100,29 +101,6 @@ const char *const *rsq_result_changed_tables(const rsq_result *r, size_t *count)
     return (const char *const *)r->changed_tables.names;
 }
 
-static bool same_columns(const rsq_columns *a, const rsq_columns *b)
-{
-    if (a == b)
-        return true;
-    if (!a || !b || a->count != b->count)
-        return false;
-    for (uint32_t i = 0; i < a->count; i++) {
-        if (strcmp(a->names[i], b->names[i]) != 0)
-            return false;
-    }
-    return true;
-}
-
-static bool same_cell(const rsq_value *a, const rsq_value *b)
-{
-    if (a->type != b->type || a->len != b->len)
-        return false;
-    if (a->type == RSQ_TEXT || a->type == RSQ_BLOB)
-        return memcmp(a->as.blob, b->as.blob, a->len) == 0;
-    /* Bits, not numbers: 0.0 and -0.0 differ, as their bytes do. */
-    return a->type == RSQ_NULL || a->as.i == b->as.i;
-}
-
 bool rsq_result_equal(const rsq_result *a, const rsq_result *b)
 {
     size_t cells = a->head.rows * a->head.columns;
@@ -133,10 +111,10 @@ bool rsq_result_equal(const rsq_result *a, const rsq_result *b)
         return a->json_len == b->json_len && memcmp(a->json, b->json, a->json_len) == 0;
     if (a->head.rows != b->head.rows || a->head.columns != b->head.columns)
         return false;
-    if (!same_columns(a->columns, b->columns))
+    if (!rsq_columns_equal(a->columns, b->columns))
         return false;
     for (size_t i = 0; i < cells; i++) {
-        if (!same_cell(&a->head.cells[i], &b->head.cells[i]))
+        if (!rsq_value_same(&a->head.cells[i], &b->head.cells[i]))
             return false;
     }
     return true;

@@ -46,6 +46,7 @@ typedef struct rsq_request {
     size_t nparams;         /* of either */
     uint32_t json;          /* RSQ_JSON_… */
     size_t bytes_max;       /* of the result; 0: RSQ_RESULT_BYTES_MAX */
+    uint32_t origin;        /* of a write; see rsq_call_options.origin */
 } rsq_request;
 
 typedef enum rsq_shape { RSQ_SHAPE_CELLS, RSQ_SHAPE_JSON } rsq_shape;
@@ -54,6 +55,7 @@ typedef enum rsq_shape { RSQ_SHAPE_CELLS, RSQ_SHAPE_JSON } rsq_shape;
 typedef struct rsq_changes {
     rsq_names tables; /* `all` when a schema change, another process or lack of memory hides what changed */
     uint64_t commit_seq; /* 0: nothing was committed */
+    uint32_t origin;     /* of all that was committed; 0: none, or there are several */
 } rsq_changes;
 
 /* Can this file be attached? Makes and changes nothing. */
@@ -85,6 +87,8 @@ rsq_code rsq_conn_snapshot_open(rsq_conn *c, rsq_error *err);
  * since the last snapshot, the statement's own transaction will do, and BEGIN and COMMIT are saved.
  */
 rsq_code rsq_conn_snapshot_alone(rsq_conn *c, rsq_error *err);
+/* Number of the newest commit in the snapshot that is open. */
+uint64_t rsq_conn_snapshot_seq(const rsq_conn *c);
 
 /* May a snapshot stay open between two calls? Only where a log lets others write meanwhile, and its index is
  * in reach. */
@@ -178,6 +182,9 @@ rsq_code rsq_conn_execute_all(rsq_conn *c, const rsq_request *requests, size_t c
 rsq_code rsq_conn_execute_script(rsq_conn *c, const rsq_request *rq, rsq_error *err);
 
 rsq_code rsq_conn_begin(rsq_conn *c, rsq_error *err);
+
+/* Whose the transaction is that has begun, or the statement that is run next. */
+void rsq_conn_set_origin(rsq_conn *c, uint32_t origin);
 rsq_code rsq_conn_commit(rsq_conn *c, rsq_error *err); /* on failure rolled back */
 void rsq_conn_rollback(rsq_conn *c);
 

@@ -78,14 +78,14 @@ static void forget(rsq_member *m)
 /*
  * Its statement, if it is one that may share a transaction: plain rows, by the
  * authorizer's word, and nothing that asks the connection about the statement
- * before. NULL: it may not, or does not compile, which it is told by itself.
+ * before; and all of one origin. NULL: it may not, or does not compile, which it is told by itself.
  */
-static rsq_stmt *shared(rsq_conn *c, const rsq_member *m)
+static rsq_stmt *shared(rsq_conn *c, const rsq_member *m, uint32_t origin)
 {
     const uint32_t never = RSQ_STMT_SCHEMA | RSQ_STMT_TEMP | RSQ_STMT_EXPLAIN | RSQ_STMT_CONNECTION;
     rsq_stmt *s;
 
-    if (!m || m->alone || rsq_conn_prepare(c, m->rq, &s, NULL) != RSQ_OK)
+    if (!m || m->alone || m->rq->origin != origin || rsq_conn_prepare(c, m->rq, &s, NULL) != RSQ_OK)
         return NULL;
     return (s->kind & never) || s->solo > 0 ? NULL : s;
 }
@@ -128,7 +128,7 @@ static bool run_all(rsq_conn *c, rsq_member *first, rsq_members *others, size_t 
     rsq_member *m = first;
     rsq_stmt *s;
 
-    while ((s = shared(c, m)) != NULL) {
+    while ((s = shared(c, m, first->rq->origin)) != NULL) {
         run(c, s, m);
         ++*count;
         if (!stands(c, m)) {
@@ -181,14 +181,16 @@ static size_t not_begun(const rsq_stmt *s, rsq_member *first, const rsq_error *w
 size_t rsq_conn_execute_group(rsq_conn *c, rsq_member *first, rsq_members *others)
 {
     int64_t last_insert_rowid = c->last_insert_rowid;
+    uint32_t origin = first->rq->origin;
     size_t count = 0;
     rsq_error error;
 
     first->next = NULL;
-    if (!shared(c, first) || !shared(c, take_next(first, others)))
+    if (!shared(c, first, origin) || !shared(c, take_next(first, others), origin))
         return 0;
     if (rsq_conn_begin(c, &error) != RSQ_OK)
-        return not_begun(shared(c, first), first, &error);
+        return not_begun(shared(c, first, origin), first, &error);
+    rsq_conn_set_origin(c, origin);
     if (!run_all(c, first, others, &count) || rsq_conn_commit(c, NULL) != RSQ_OK) {
         undo(c, first, count, last_insert_rowid);
         return 0;

@@ -98,6 +98,7 @@ struct rsq_conn {
     uint32_t raw_locked;
     bool has_temp;         /* the transaction that runs may have made temporary objects */
     bool stale;            /* the schema changed: cached statements that read no table would not notice */
+    uint32_t origin;       /* of what is being written; 0 again after it was committed or undone */
     rsq_changes committed; /* waits for rsq_conn_take_changes() */
 };
 
@@ -203,6 +204,8 @@ bool rsq_stmt_refresh(rsq_stmt *s);
  * may be NULL. */
 rsq_code rsq_conn_execute_prepared(rsq_conn *c, rsq_stmt *s, const rsq_request *rq, rsq_result **out,
                                    rsq_error *err);
+/* row_key.c: mark the columns that are of a primary key. */
+void rsq_stmt_mark_key(const rsq_stmt *s, rsq_columns *columns);
 
 /* bind.c */
 rsq_code rsq_stmt_bind(rsq_conn *c, rsq_stmt *s, const rsq_value *values, size_t n, rsq_error *err);

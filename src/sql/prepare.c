@@ -166,6 +166,8 @@ static bool take_columns(rsq_stmt *s)
     }
     if (complete)
         columns = rsq_columns_new(names, count);
+    if (columns)
+        rsq_stmt_mark_key(s, columns);
     rsq_free(names);
     if (!columns)
         return false;

@@ -12,9 +12,16 @@
  * that is a unit itself uses. */
 #define UNIT_DEPTH (UINT_MAX - 1)
 
-static rsq_code begin(rsq_conn *c, bool alone, rsq_error *err)
+static rsq_code begin(rsq_conn *c, bool alone, uint32_t origin, rsq_error *err)
 {
-    return alone ? rsq_conn_begin(c, err) : rsq_conn_savepoint(c, UNIT_DEPTH, err);
+    rsq_code code;
+
+    if (!alone)
+        return rsq_conn_savepoint(c, UNIT_DEPTH, err);
+    code = rsq_conn_begin(c, err);
+    if (code == RSQ_OK)
+        rsq_conn_set_origin(c, origin);
+    return code;
 }
 
 static void undo(rsq_conn *c, bool alone)
@@ -60,7 +67,7 @@ rsq_code rsq_conn_execute_all(rsq_conn *c, const rsq_request *requests, size_t c
                               rsq_error *err)
 {
     bool alone = sqlite3_get_autocommit(c->db) != 0;
-    rsq_code code = begin(c, alone, err);
+    rsq_code code = begin(c, alone, requests[0].origin, err);
 
     if (code != RSQ_OK)
         return code;
@@ -170,10 +177,10 @@ static void place_error(const script *s, rsq_error *err)
     err->sql_offset = (int32_t)s->at + (err->sql_offset > 0 ? err->sql_offset : 0);
 }
 
-static rsq_code run_unit(rsq_conn *c, script *s, rsq_error *err)
+static rsq_code run_unit(rsq_conn *c, script *s, uint32_t origin, rsq_error *err)
 {
     bool alone = sqlite3_get_autocommit(c->db) != 0;
-    rsq_code code = begin(c, alone, err);
+    rsq_code code = begin(c, alone, origin, err);
 
     if (code != RSQ_OK)
         return code;
@@ -197,7 +204,7 @@ rsq_code rsq_conn_execute_script(rsq_conn *c, const rsq_request *rq, rsq_error *
     if (!text)
         return rsq_error_set(err, RSQ_ENOMEM, "out of memory");
     s.text = text;
-    code = run_unit(c, &s, err);
+    code = run_unit(c, &s, rq->origin, err);
     rsq_free(text);
     return code;
 }

@@ -42,6 +42,11 @@ bool rsq_conn_may_keep(const rsq_conn *c)
     return c->wal && c->walindex.mapped;
 }
 
+uint64_t rsq_conn_snapshot_seq(const rsq_conn *c)
+{
+    return c->snapshot_seq;
+}
+
 bool rsq_conn_snapshot_close(rsq_conn *c)
 {
     sqlite3_stmt *s = NULL;

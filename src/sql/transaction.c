@@ -98,20 +98,40 @@ static void end_account(rsq_conn *c)
 {
     c->logged = 0;
     c->locked = false;
+    c->origin = 0;
     rsq_names_clear(&c->capture.transaction);
+}
+
+void rsq_conn_set_origin(rsq_conn *c, uint32_t origin)
+{
+    c->origin = origin;
+}
+
+/* What several have a part in is nobody's. */
+static void note_origin(rsq_conn *c, bool foreign)
+{
+    bool first = c->committed.commit_seq == 0;
+
+    if (foreign || (!first && c->committed.origin != c->origin))
+        c->committed.origin = 0;
+    else
+        c->committed.origin = c->origin;
 }
 
 void rsq_conn_note_commit(rsq_conn *c)
 {
     rsq_names *changed = &c->capture.transaction;
     bool wrote = c->wal ? c->logged > 0 : !rsq_names_empty(changed);
+    uint64_t seq;
     bool foreign;
 
     if (wrote) {
         /* What wrote without a row event is not known. */
         if (rsq_names_empty(changed))
             changed->all = true;
-        c->committed.commit_seq = number_commit(c, &foreign);
+        seq = number_commit(c, &foreign);
+        note_origin(c, foreign);
+        c->committed.commit_seq = seq;
         rsq_names_merge(&c->committed.tables, changed);
         if (foreign)
             c->committed.tables.all = true;

@@ -97,6 +97,8 @@ static rsq_code execute_returning(rsq_conn *c, rsq_stmt *s, const rsq_request *r
 
     if (code != RSQ_OK)
         return code;
+    if (alone)
+        rsq_conn_set_origin(c, rq->origin);
     rsq_capture_statement_begin(c);
     code = step_once(c, s, rq, true, out, err);
     rsq_capture_statement_end(c, s->kind);
@@ -120,8 +122,10 @@ static rsq_code execute_plain(rsq_conn *c, rsq_stmt *s, const rsq_request *rq, b
     int64_t total = sqlite3_total_changes64(c->db);
     rsq_code code;
 
-    if (alone)
+    if (alone) {
         rsq_capture_assert(c);
+        rsq_conn_set_origin(c, rq->origin);
+    }
     rsq_capture_statement_begin(c);
     code = step_once(c, s, rq, out != NULL, out, err);
     if (code != RSQ_OK && sqlite3_total_changes64(c->db) == total)
@@ -220,6 +224,8 @@ static rsq_code run_batch(rsq_conn *c, rsq_stmt *s, const rsq_request *rq, size_
 
     if (code != RSQ_OK)
         return code;
+    if (alone)
+        rsq_conn_set_origin(c, rq->origin);
     rsq_capture_statement_begin(c);
     code = run_rows(c, s, rq, rows, changes, err);
     rsq_capture_statement_end(c, s->kind);

@@ -6,11 +6,40 @@
 
 #include <assert.h>
 
+#include "base/alloc.h"
+#include "stream/group.h"
+
+/* --- into the queue --- */
+
+/* The group's place in the queue holds a reference, and so does the stream's in the group. */
+static bool post_in_group_locked(rsq_stream *s)
+{
+    rsq_group *g = s->group;
+    bool closed;
+
+    rsq_group_ref(g);
+    if (!rsq_queue_post(g->queue, &g->node, &closed))
+        rsq_group_unref(g); /* the stream holds one */
+    if (closed || s->ready)
+        return !closed;
+    s->ready = true;
+    s->ready_next = NULL;
+    if (g->ready_last)
+        g->ready_last->ready_next = s;
+    else
+        g->ready = s;
+    g->ready_last = s;
+    atomic_fetch_add_explicit(&s->refs, 1, memory_order_relaxed);
+    return true;
+}
+
 /* A place in the queue holds a reference. Returns false if the queue takes no more. */
 static bool post_locked(rsq_stream *s)
 {
     bool closed;
 
+    if (s->group)
+        return post_in_group_locked(s);
     atomic_fetch_add_explicit(&s->refs, 1, memory_order_relaxed);
     if (!rsq_queue_post(s->queue, &s->node, &closed))
         rsq_stream_unref(s); /* the caller's own reference is still there */
@@ -20,6 +49,8 @@ static bool post_locked(rsq_stream *s)
 void rsq_stream_drop_locked(rsq_stream *s)
 {
     rsq_outcome_clear(&s->pending);
+    rsq_diff_unref(s->pending_diff);
+    s->pending_diff = NULL;
 }
 
 void rsq_stream_replace_locked(rsq_stream *s)
@@ -43,19 +74,22 @@ void rsq_stream_post_end_locked(rsq_stream *s)
 {
     assert(!s->live);
     s->pending_end = true;
-    if (!post_locked(s))
+    if (!post_locked(s)) {
+        s->pending_end = false; /* its place in a queue that is just being freed must not lose it again */
         lose_end_locked(s);
+    }
 }
 
-void rsq_stream_emit_locked(rsq_stream *s, const rsq_outcome *o)
+void rsq_stream_emit_locked(rsq_stream *s, const rsq_outcome *o, rsq_diff *diff)
 {
-    bool ended = o->failure && o->failure->hopeless && !s->told;
+    bool ended = o->failure && o->failure->hopeless && !s->ever_told;
 
     assert(s->live);
     rsq_stream_replace_locked(s);
     s->pending = rsq_outcome_ref(o);
+    s->pending_diff = rsq_diff_ref(diff);
     s->pending_ended = ended;
-    s->told = true;
+    s->told = s->ever_told = true;
     if (o->result)
         s->counters.emitted++;
     /* An error that ends the stream goes with the end, as one: posted by itself, it could be taken in
@@ -66,79 +100,202 @@ void rsq_stream_emit_locked(rsq_stream *s, const rsq_outcome *o)
         rsq_stream_drop_locked(s);
 }
 
-static void call_back(rsq_stream *s, rsq_event_kind kind, const rsq_outcome *o, bool ended)
-{
-    rsq_stream_event ev = {.size = sizeof ev,
-                           .kind = kind,
-                           .ended = ended,
-                           .commit_seq = o->result ? rsq_result_commit_seq(o->result) : 0,
-                           .result = o->result,
-                           .error = o->failure ? &o->failure->error : NULL};
+/* --- out of it --- */
 
-    s->event(s, &ev, s->ctx);
-}
-
-/* What a dispatch takes out of the stream. */
+/* What a dispatch takes out of a stream. */
 typedef struct delivery {
+    rsq_stream *s;       /* owned reference: the queue's */
     rsq_outcome outcome; /* a reference; none: nothing to tell */
     rsq_outcome before;  /* a reference that is given up */
+    rsq_result *shown;   /* owned reference: what a difference begins with; NULL: nothing */
+    rsq_diff *diff;      /* owned reference; NULL: not computed */
+    bool compares;       /* `outcome` may have the bytes of `before` */
     bool ended;
     bool end;
 } delivery;
 
 static delivery take_locked(rsq_stream *s, bool deliver)
 {
-    delivery d = {.ended = s->pending_ended, .end = s->pending_end};
+    delivery d = {.s = s, .ended = s->pending_ended, .end = s->pending_end, .compares = s->compares};
 
+    d.diff = s->pending_diff;
+    s->pending_diff = NULL;
     if (deliver && !rsq_outcome_is_none(&s->pending)) {
         d.outcome = s->pending;
         d.before = s->handed;
         s->handed = rsq_outcome_ref(&d.outcome);
+        if (s->mode == RSQ_STREAM_DIFFERENCE && d.outcome.result) {
+            d.shown = s->shown;
+            s->shown = rsq_result_ref(d.outcome.result);
+        }
     } else {
         d.before = s->pending;
     }
     s->pending = (rsq_outcome){0};
     s->pending_end = false;
+    s->compares = false;
     if (d.end && !deliver)
         lose_end_locked(s);
     return d;
 }
 
-/* It was emitted, and then seen to be what the consumer has. */
-static void count_repeated(rsq_stream *s, const delivery *d)
+static void call_back(rsq_stream *s, rsq_stream_event *ev)
 {
-    rsq_mutex_lock(&s->owner->mu);
-    s->counters.suppressed++;
+    ev->size = sizeof *ev;
+    s->event(s, ev, s->ctx);
+}
+
+/* The difference that was computed may begin with another answer than the one that is shown, by then. */
+static bool find_difference(delivery *d)
+{
+    rsq_result *after = d->outcome.result;
+
+    if (d->diff && (d->diff->before != d->shown || d->diff->after != after)) {
+        rsq_diff_unref(d->diff);
+        d->diff = NULL;
+    }
+    if (!d->diff && d->shown && rsq_diff_is_possible(d->shown, after))
+        d->diff = rsq_diff_new(d->shown, after, d->s->key);
+    return d->diff != NULL;
+}
+
+static void tell_result(delivery *d)
+{
+    rsq_result *r = d->outcome.result;
+    rsq_stream_event ev = {.kind = RSQ_EVENT_RESULT, .commit_seq = rsq_result_commit_seq(r), .result = r};
+
+    if (d->s->mode == RSQ_STREAM_SIGNAL) {
+        ev.kind = RSQ_EVENT_SIGNAL;
+        ev.result = NULL;
+    } else if (d->s->mode == RSQ_STREAM_DIFFERENCE && find_difference(d)) {
+        ev.kind = RSQ_EVENT_DIFFERENCE;
+        ev.before = d->shown;
+        ev.changes = d->diff->changes;
+        ev.nchanges = d->diff->count;
+    }
+    call_back(d->s, &ev);
+}
+
+/* It was emitted, and then seen to be what the consumer has. */
+static void count_repeated(const delivery *d)
+{
+    rsq_mutex_lock(&d->s->owner->mu);
+    d->s->counters.suppressed++;
     if (d->outcome.result)
-        s->counters.replaced++;
-    rsq_mutex_unlock(&s->owner->mu);
+        d->s->counters.replaced++;
+    rsq_mutex_unlock(&d->s->owner->mu);
+}
+
+static void tell_outcome(delivery *d)
+{
+    if (rsq_outcome_is_none(&d->outcome))
+        return;
+    if (d->compares && rsq_outcome_equal(&d->before, &d->outcome)) {
+        count_repeated(d);
+    } else if (d->outcome.result) {
+        tell_result(d);
+    } else {
+        rsq_stream_event ev = {
+            .kind = RSQ_EVENT_ERROR, .ended = d->ended, .error = &d->outcome.failure->error};
+
+        call_back(d->s, &ev);
+    }
+}
+
+/* With no lock held, after it was taken. */
+static void carry_out(delivery *d, bool deliver)
+{
+    tell_outcome(d);
+    if (deliver && d->end) {
+        rsq_stream_event ev = {.kind = RSQ_EVENT_END};
+
+        call_back(d->s, &ev);
+    }
+    rsq_outcome_clear(&d->outcome);
+    rsq_outcome_clear(&d->before);
+    rsq_result_unref(d->shown);
+    rsq_diff_unref(d->diff);
+    if (d->end && deliver)
+        rsq_stream_unref(d->s); /* the handle's */
+    rsq_stream_unref(d->s);     /* the queue's */
 }
 
 void rsq_stream_deliver(rsq_queue_node *node, bool deliver)
 {
-    static const rsq_outcome none;
     rsq_stream *s = (rsq_stream *)(void *)((char *)node - offsetof(rsq_stream, node));
-    bool repeated;
     delivery d;
 
     rsq_mutex_lock(&s->owner->mu);
     d = take_locked(s, deliver);
-    repeated = s->compares;
-    s->compares = false;
     rsq_mutex_unlock(&s->owner->mu);
+    carry_out(&d, deliver);
+}
 
-    repeated = repeated && rsq_outcome_equal(&d.before, &d.outcome);
-    if (repeated)
-        count_repeated(s, &d);
-    if (!repeated && d.outcome.result)
-        call_back(s, RSQ_EVENT_RESULT, &d.outcome, false);
-    if (!repeated && d.outcome.failure)
-        call_back(s, RSQ_EVENT_ERROR, &d.outcome, d.ended);
-    if (deliver && d.end)
-        call_back(s, RSQ_EVENT_END, &none, false);
-    rsq_outcome_clear(&d.outcome);
-    rsq_outcome_clear(&d.before);
-    if (d.end && deliver)
-        rsq_stream_unref(s); /* the handle's */
-    rsq_stream_unref(s);     /* the queue's */
+/* --- a group's streams, together --- */
+
+static rsq_stream *pop_ready_locked(rsq_group *g)
+{
+    rsq_stream *s = g->ready;
+
+    if (!s)
+        return NULL;
+    g->ready = s->ready_next;
+    if (!g->ready)
+        g->ready_last = NULL;
+    s->ready = false;
+    s->ready_next = NULL;
+    return s;
+}
+
+/* A callback of the group may have closed it after it was taken: then only its end is left, in a place of its
+ * own. */
+static void forget_if_closed(delivery *d)
+{
+    rsq_mutex_lock(&d->s->owner->mu);
+    if (d->s->user_closed)
+        rsq_outcome_clear(&d->outcome);
+    rsq_mutex_unlock(&d->s->owner->mu);
+}
+
+/* Without memory for all of them at once they are taken one by one. */
+static void deliver_one_by_one(rsq_group *g, bool deliver)
+{
+    rsq_stream *s;
+
+    for (;;) {
+        delivery d;
+
+        rsq_mutex_lock(&g->owner->mu);
+        s = pop_ready_locked(g);
+        if (s)
+            d = take_locked(s, deliver);
+        rsq_mutex_unlock(&g->owner->mu);
+        if (!s)
+            return;
+        carry_out(&d, deliver);
+    }
+}
+
+void rsq_group_deliver(rsq_queue_node *node, bool deliver)
+{
+    rsq_group *g = (rsq_group *)(void *)((char *)node - offsetof(rsq_group, node));
+    size_t count = 0, ready = 0;
+    delivery *all;
+
+    rsq_mutex_lock(&g->owner->mu);
+    for (const rsq_stream *s = g->ready; s; s = s->ready_next)
+        ready++;
+    all = rsq_alloc((ready + 1) * sizeof *all);
+    for (; all && count < ready; count++)
+        all[count] = take_locked(pop_ready_locked(g), deliver);
+    rsq_mutex_unlock(&g->owner->mu);
+    for (size_t i = 0; i < count; i++) {
+        if (i > 0)
+            forget_if_closed(&all[i]);
+        carry_out(&all[i], deliver);
+    }
+    if (!all)
+        deliver_one_by_one(g, deliver);
+    rsq_free(all);
+    rsq_group_unref(g);
 }

@@ -7,7 +7,8 @@
 /* With the registry's mutex held: the end event, exactly once, after the stream left its live query. */
 void rsq_stream_post_end_locked(rsq_stream *s);
 
-/* rsq_queue_node.run of a stream. */
+/* rsq_queue_node.run of a stream, and of a group of them. */
 void rsq_stream_deliver(rsq_queue_node *node, bool deliver);
+void rsq_group_deliver(rsq_queue_node *node, bool deliver);
 
 #endif

@@ -5,9 +5,15 @@
 #include "base/alloc.h"
 #include "base/hash.h"
 #include "base/values.h"
+#include "stream/group.h"
 #include "stream/streams.h"
 
-rsq_live *rsq_live_new(rsq_streams *owner, const rsq_live_key *key, uint64_t hash)
+#define NS_PER_MS INT64_C(1000000)
+
+/* Memory that is not there may be there so much later. */
+#define POSTPONED_MS 100
+
+rsq_live *rsq_live_new(rsq_streams *owner, rsq_group *group, const rsq_live_key *key, uint64_t hash)
 {
     size_t params_size = rsq_values_size(key->params, key->nparams);
     rsq_live *live = rsq_alloc_zero(sizeof *live + params_size + key->sql_len + 1);
@@ -25,6 +31,7 @@ rsq_live *rsq_live_new(rsq_streams *owner, const rsq_live_key *key, uint64_t has
     atomic_init(&live->refs, 1);
     atomic_fetch_add_explicit(&owner->refs, 1, memory_order_relaxed);
     live->owner = owner;
+    live->group = rsq_group_ref(group);
     live->job.run = rsq_live_run;
     return live;
 }
@@ -33,24 +40,12 @@ void rsq_live_unref(rsq_live *live)
 {
     if (atomic_fetch_sub_explicit(&live->refs, 1, memory_order_acq_rel) != 1)
         return;
-    assert(!live->first);
+    assert(!live->first && !live->place);
     rsq_names_fini(&live->reads);
     rsq_outcome_clear(&live->last);
+    rsq_group_unref(live->group);
     rsq_streams_unref(live->owner);
     rsq_free(live);
-}
-
-static bool has_bytes(const rsq_value *v)
-{
-    return v->type == RSQ_TEXT || v->type == RSQ_BLOB;
-}
-
-static uint64_t hash_value(uint64_t h, const rsq_value *v)
-{
-    h = rsq_hash_mix(h, v->type);
-    if (has_bytes(v))
-        return rsq_hash_bytes(h, v->as.blob, v->len);
-    return v->type == RSQ_NULL ? h : rsq_hash_mix(h, (uint64_t)v->as.i);
 }
 
 uint64_t rsq_live_key_hash(const rsq_live_key *key)
@@ -58,46 +53,70 @@ uint64_t rsq_live_key_hash(const rsq_live_key *key)
     uint64_t h = rsq_hash_bytes(0, key->sql, key->sql_len);
 
     for (size_t i = 0; i < key->nparams; i++)
-        h = hash_value(h, &key->params[i]);
-    return h;
-}
-
-/* Type and bits: integer 1 and real 1.0 are different, and so are 0.0 and -0.0. */
-static bool same_value(const rsq_value *a, const rsq_value *b)
-{
-    if (a->type != b->type)
-        return false;
-    if (has_bytes(a))
-        return a->len == b->len && (a->len == 0 || memcmp(a->as.blob, b->as.blob, a->len) == 0);
-    return a->type == RSQ_NULL || a->as.i == b->as.i;
+        h = rsq_value_hash(h, &key->params[i]);
+    return rsq_hash_bytes(h, &key->traits, sizeof key->traits);
 }
 
 bool rsq_live_key_equal(const rsq_live_key *a, const rsq_live_key *b)
 {
-    if (a->sql_len != b->sql_len || a->nparams != b->nparams || memcmp(a->sql, b->sql, a->sql_len) != 0)
+    if (a->sql_len != b->sql_len || a->nparams != b->nparams || memcmp(a->sql, b->sql, a->sql_len) != 0 ||
+        memcmp(&a->traits, &b->traits, sizeof a->traits) != 0)
         return false;
     for (size_t i = 0; i < a->nparams; i++) {
-        if (!same_value(&a->params[i], &b->params[i]))
+        if (!rsq_value_same(&a->params[i], &b->params[i]))
             return false;
     }
     return true;
 }
 
 /* The job holds a reference until it has run. */
-void rsq_live_queue_locked(rsq_live *live)
+void rsq_live_queue_locked(rsq_live *live, rsq_urgency urgency)
 {
+    assert(live->state == RSQ_LIVE_IDLE || live->state == RSQ_LIVE_WAITING);
+    rsq_schedule_remove(&live->owner->schedule, live);
     live->state = RSQ_LIVE_QUEUED;
+    if (live->group) {
+        rsq_group_queue_locked(live->group);
+        return;
+    }
     atomic_fetch_add_explicit(&live->refs, 1, memory_order_relaxed);
-    rsq_workers_submit(&live->owner->core->workers, &live->job);
+    if (urgency == RSQ_URGENT)
+        rsq_workers_submit(&live->owner->core->workers, &live->job);
+    else
+        rsq_workers_submit_patient(&live->owner->core->workers, &live->job);
 }
 
-void rsq_live_wake_locked(rsq_live *live)
+void rsq_live_queue_in_time_locked(rsq_live *live, rsq_urgency urgency)
+{
+    int64_t due_ns = live->began_ns + live->key.traits.min_interval_ms * NS_PER_MS;
+
+    if (!live->began_ns || due_ns <= rsq_now_ns()) {
+        rsq_live_queue_locked(live, urgency);
+        return;
+    }
+    live->state = RSQ_LIVE_WAITING;
+    rsq_streams_schedule_locked(live->owner, live, due_ns);
+}
+
+void rsq_live_postpone_locked(rsq_live *live)
+{
+    live->state = RSQ_LIVE_WAITING;
+    rsq_streams_schedule_locked(live->owner, live, rsq_now_ns() + POSTPONED_MS * NS_PER_MS);
+}
+
+void rsq_live_wake_locked(rsq_live *live, rsq_urgency urgency)
 {
     live->counters.woken++;
     if (live->state == RSQ_LIVE_RUNNING)
         live->marked = true;
     else if (live->state == RSQ_LIVE_IDLE)
-        rsq_live_queue_locked(live);
+        rsq_live_queue_in_time_locked(live, urgency);
+}
+
+void rsq_live_skip_locked(rsq_live *live)
+{
+    live->counters.skipped++;
+    live->behind = true;
 }
 
 void rsq_live_forget_reads_locked(rsq_live *live)

@@ -14,42 +14,84 @@ static bool is_laggard(const rsq_stream *s)
     return !rsq_outcome_is_none(&s->pending) && !rsq_outcome_is_none(&s->handed);
 }
 
-static const bool *find_laggard(const rsq_laggards *lag, const rsq_outcome *handed)
+static const bool *find_laggard(const rsq_comparisons *c, const rsq_outcome *handed)
 {
-    for (size_t i = 0; i < lag->count; i++) {
-        if (rsq_outcome_same(&lag->handed[i], handed))
-            return &lag->equal[i];
+    for (size_t i = 0; i < c->laggards; i++) {
+        if (rsq_outcome_same(&c->handed[i], handed))
+            return &c->equal[i];
     }
     return NULL;
 }
 
-bool rsq_laggards_collect_locked(rsq_laggards *lag, const rsq_live *live)
+static bool same_key(const rsq_columns *a, const rsq_columns *b)
 {
-    lag->count = 0;
-    for (const rsq_stream *s = live->first; s && lag->count < RSQ_LAGGARDS_MAX; s = s->next) {
-        if (is_laggard(s) && !find_laggard(lag, &s->handed))
-            lag->handed[lag->count++] = rsq_outcome_ref(&s->handed);
+    return rsq_columns_equal(a, b);
+}
+
+static rsq_diff *find_diff(const rsq_comparisons *c, const rsq_stream *s)
+{
+    for (size_t i = 0; i < c->diffs; i++) {
+        if (c->wanted[i].before == s->shown && same_key(c->wanted[i].key, s->key))
+            return c->wanted[i].diff;
     }
-    return lag->count > 0;
+    return NULL;
 }
 
-void rsq_laggards_compare(rsq_laggards *lag, const rsq_outcome *o)
+static bool is_wanted(const rsq_comparisons *c, const rsq_stream *s)
 {
-    for (size_t i = 0; i < lag->count; i++)
-        lag->equal[i] = rsq_outcome_equal(&lag->handed[i], o);
+    for (size_t i = 0; i < c->diffs; i++) {
+        if (c->wanted[i].before == s->shown && same_key(c->wanted[i].key, s->key))
+            return true;
+    }
+    return false;
 }
 
-void rsq_laggards_fini(rsq_laggards *lag)
+static void want_diff(rsq_comparisons *c, const rsq_stream *s)
 {
-    for (size_t i = 0; i < lag->count; i++)
-        rsq_outcome_clear(&lag->handed[i]);
-    lag->count = 0;
+    if (!s->shown || c->diffs == RSQ_DIFFS_MAX || is_wanted(c, s))
+        return;
+    c->wanted[c->diffs++] =
+        (rsq_wanted_diff){.before = rsq_result_ref(s->shown), .key = s->key ? rsq_columns_ref(s->key) : NULL};
 }
 
-static void publish_to_locked(rsq_stream *s, const rsq_outcome *o, const rsq_laggards *lag)
+bool rsq_comparisons_collect_locked(rsq_comparisons *c, const rsq_live *live)
+{
+    for (const rsq_stream *s = live->first; s; s = s->next) {
+        want_diff(c, s);
+        if (is_laggard(s) && c->laggards < RSQ_LAGGARDS_MAX && !find_laggard(c, &s->handed))
+            c->handed[c->laggards++] = rsq_outcome_ref(&s->handed);
+    }
+    return c->laggards > 0 || c->diffs > 0;
+}
+
+void rsq_comparisons_run(rsq_comparisons *c, const rsq_outcome *o)
+{
+    for (size_t i = 0; i < c->laggards; i++)
+        c->equal[i] = rsq_outcome_equal(&c->handed[i], o);
+    for (size_t i = 0; o->result && i < c->diffs; i++) {
+        rsq_wanted_diff *w = &c->wanted[i];
+
+        if (rsq_diff_is_possible(w->before, o->result))
+            w->diff = rsq_diff_new(w->before, o->result, w->key);
+    }
+}
+
+void rsq_comparisons_fini(rsq_comparisons *c)
+{
+    for (size_t i = 0; i < c->laggards; i++)
+        rsq_outcome_clear(&c->handed[i]);
+    for (size_t i = 0; i < c->diffs; i++) {
+        rsq_result_unref(c->wanted[i].before);
+        rsq_columns_unref(c->wanted[i].key);
+        rsq_diff_unref(c->wanted[i].diff);
+    }
+    *c = (rsq_comparisons){0};
+}
+
+static void publish_to_locked(rsq_stream *s, const rsq_outcome *o, const rsq_comparisons *c)
 {
     bool lags = is_laggard(s);
-    const bool *equal = lags ? find_laggard(lag, &s->handed) : NULL;
+    const bool *equal = lags ? find_laggard(c, &s->handed) : NULL;
 
     if (equal && *equal) {
         s->counters.suppressed++;
@@ -58,10 +100,10 @@ static void publish_to_locked(rsq_stream *s, const rsq_outcome *o, const rsq_lag
     }
     /* There are so many of its kind that it was not compared: its dispatch does. */
     s->compares = lags && !equal;
-    rsq_stream_emit_locked(s, o);
+    rsq_stream_emit_locked(s, o, find_diff(c, s));
 }
 
-void rsq_live_publish_locked(rsq_live *live, const rsq_outcome *o, const rsq_laggards *lag)
+void rsq_live_publish_locked(rsq_live *live, const rsq_outcome *o, const rsq_comparisons *c)
 {
     rsq_outcome before = live->last;
     rsq_stream *next;
@@ -73,7 +115,7 @@ void rsq_live_publish_locked(rsq_live *live, const rsq_outcome *o, const rsq_lag
         if (s->skips_run)
             s->skips_run = false;
         else
-            publish_to_locked(s, o, lag);
+            publish_to_locked(s, o, c);
     }
 }
 
@@ -86,6 +128,6 @@ void rsq_live_repeat_locked(rsq_live *live)
         if (s->skips_run)
             s->skips_run = false;
         else if (!s->told)
-            rsq_stream_emit_locked(s, &live->last);
+            rsq_stream_emit_locked(s, &live->last, NULL);
     }
 }

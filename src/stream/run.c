@@ -1,63 +1,39 @@
-/* One run of a live query, on a worker. */
+/* Runs of live queries, on workers. */
+#include "stream/run.h"
+
 #include <assert.h>
 
 #include "base/error.h"
 #include "stream/stream.h"
+
+#define NS_PER_MS INT64_C(1000000)
+
+/* After an error that may pass the query is run again by itself: soon, then less and less often. */
+#define BACKOFF_FIRST_MS 20
+#define BACKOFF_LAST_MS 5000
 
 static rsq_live *live_of(rsq_job *job)
 {
     return (rsq_live *)(void *)((char *)job - offsetof(rsq_live, job));
 }
 
-/* A run, from its begin to its end. */
-typedef struct run {
-    rsq_core *core;  /* borrowed; outlives its workers, and this is one of them */
-    bool find_reads; /* what the query reads is not known */
-    bool compiled;   /* the SQL made sense to SQLite */
-    rsq_code code;
-    rsq_names reads;     /* owned; if they were asked for */
-    rsq_outcome outcome; /* owned reference */
-} run;
-
-/* False: no stream is left. */
-static bool begin(rsq_live *live, run *r)
+static bool is_volatile(const rsq_live *live)
 {
-    rsq_streams *ss = live->owner;
-    bool open;
-
-    rsq_mutex_lock(&ss->mu);
-    open = live->state != RSQ_LIVE_CLOSED;
-    if (open) {
-        assert(live->state == RSQ_LIVE_QUEUED);
-        live->state = RSQ_LIVE_RUNNING;
-        live->marked = false;
-        live->unsure = false;
-        r->find_reads = !live->known;
-        r->core = ss->core;
-    }
-    rsq_mutex_unlock(&ss->mu);
-    return open;
+    return live->key.traits.flags & RSQ_STREAM_VOLATILE;
 }
 
-/* What it reads is found out in the snapshot that it is read from, so that no schema change falls between. */
-static rsq_result *run_sql(const rsq_live *live, run *r, rsq_error *err)
+void rsq_run_begin_locked(rsq_run *r, rsq_live *live)
 {
-    const rsq_live_key *key = &live->key;
-    rsq_request rq = {
-        .sql = key->sql, .sql_len = key->sql_len, .params = key->params, .nparams = key->nparams};
-    rsq_result *result = NULL;
-    rsq_lease lease = {0};
-
-    r->code = rsq_core_lease(r->core, &rq, RSQ_NO_TIMEOUT, &lease, err);
-    if (r->code != RSQ_OK)
-        return NULL;
-    if (r->find_reads)
-        r->code = rsq_conn_reads(lease.conn, &rq, &r->reads, err);
-    r->compiled = r->code == RSQ_OK;
-    if (r->compiled)
-        r->code = rsq_conn_select(lease.conn, &rq, RSQ_SHAPE_CELLS, &result, err);
-    rsq_core_release(r->core, &lease);
-    return result;
+    assert(live->state == RSQ_LIVE_QUEUED || live->state == RSQ_LIVE_IDLE || live->state == RSQ_LIVE_WAITING);
+    rsq_schedule_remove(&live->owner->schedule, live);
+    live->state = RSQ_LIVE_RUNNING;
+    live->marked = false;
+    live->behind = false;
+    live->unsure = false;
+    if (live->key.traits.min_interval_ms)
+        live->began_ns = rsq_now_ns();
+    /* A volatile one depends on every commit, whatever it reads. */
+    *r = (rsq_run){.live = live, .find_reads = !live->known && !is_volatile(live)};
 }
 
 /*
@@ -65,24 +41,53 @@ static rsq_result *run_sql(const rsq_live *live, run *r, rsq_error *err)
  * parameters, a write. An error in some row is mended by the next change of that
  * row. A stream that had an answer before stays all the same.
  */
-static bool is_hopeless(const run *r)
+static bool is_hopeless(const rsq_run *r)
 {
     return r->code == RSQ_EINVAL || r->code == RSQ_EREADONLY || r->code == RSQ_EREFUSED ||
            (r->code == RSQ_ESQL && !r->compiled);
 }
 
-static void execute(const rsq_live *live, run *r)
+/* An error that no commit need follow for it to be gone. */
+static bool may_pass(rsq_code code)
+{
+    return code == RSQ_ENOMEM || code == RSQ_EBUSY || code == RSQ_EIO || code == RSQ_EFULL ||
+           code == RSQ_ECANTOPEN || code == RSQ_ETIMEOUT;
+}
+
+void rsq_run_fail(rsq_run *r, rsq_code code, const rsq_error *err)
+{
+    r->code = code;
+    r->outcome = rsq_outcome_of_error(err, is_hopeless(r));
+}
+
+/* What it reads is found out in the snapshot that it is read from, so that no schema change falls between. */
+static rsq_result *run_sql(rsq_run *r, rsq_conn *conn, rsq_error *err)
+{
+    rsq_request rq = rsq_run_request(r->live);
+    rsq_shape shape = (rsq_shape)r->live->key.traits.shape;
+    rsq_result *result = NULL;
+
+    if (r->find_reads)
+        r->code = rsq_conn_reads(conn, &rq, &r->reads, err);
+    r->compiled = r->code == RSQ_OK;
+    if (r->compiled)
+        r->code = rsq_conn_select(conn, &rq, shape, &result, err);
+    return result;
+}
+
+void rsq_run_read(rsq_run *r, rsq_conn *conn)
 {
     rsq_error err = {0};
-    rsq_result *result = run_sql(live, r, &err);
+    rsq_result *result = run_sql(r, conn, &err);
 
+    r->seq = rsq_conn_snapshot_seq(conn);
     if (r->code == RSQ_OK)
         r->outcome = rsq_outcome_of_result(result);
     else
-        r->outcome = rsq_outcome_of_error(&err, is_hopeless(r));
+        rsq_run_fail(r, r->code, &err);
 }
 
-static void learn_reads_locked(rsq_live *live, run *r)
+static void learn_reads_locked(rsq_live *live, rsq_run *r)
 {
     if (r->find_reads && r->code == RSQ_OK) {
         rsq_names_fini(&live->reads);
@@ -94,52 +99,103 @@ static void learn_reads_locked(rsq_live *live, run *r)
         live->known = false;
 }
 
-static void end_locked(rsq_live *live, run *r, bool repeated, const rsq_laggards *lag)
+/* It is idle: when does it run without a commit? */
+static void plan_locked(rsq_live *live, rsq_code code)
 {
+    uint32_t after_ms = is_volatile(live) ? live->key.traits.refresh_ms : 0;
+
+    if (may_pass(code)) {
+        live->backoff_ms = live->backoff_ms ? 2 * live->backoff_ms : BACKOFF_FIRST_MS;
+        if (live->backoff_ms > BACKOFF_LAST_MS)
+            live->backoff_ms = BACKOFF_LAST_MS;
+        after_ms = live->backoff_ms;
+    } else {
+        live->backoff_ms = 0;
+    }
+    if (after_ms)
+        rsq_streams_schedule_locked(live->owner, live, rsq_now_ns() + after_ms * NS_PER_MS);
+}
+
+void rsq_run_end_locked(rsq_run *r, const rsq_comparisons *c)
+{
+    rsq_live *live = r->live;
+
+    /* A database that closes ends its streams; that is the event, not an error of the query. */
+    if (live->state != RSQ_LIVE_RUNNING || r->code == RSQ_ECLOSED)
+        return;
     live->counters.runs++;
-    if (r->outcome.result)
-        live->ran_seq = rsq_result_commit_seq(r->outcome.result);
+    live->run_seq = r->seq;
     learn_reads_locked(live, r);
     live->state = RSQ_LIVE_IDLE;
-    if (repeated) {
+    if (r->repeated) {
         live->counters.suppressed++;
         rsq_live_repeat_locked(live);
     } else {
-        rsq_live_publish_locked(live, &r->outcome, lag);
+        rsq_live_publish_locked(live, &r->outcome, c);
     }
     if (live->state == RSQ_LIVE_IDLE && live->marked)
-        rsq_live_queue_locked(live);
+        rsq_live_queue_in_time_locked(live, RSQ_URGENT);
+    else if (live->state == RSQ_LIVE_IDLE)
+        plan_locked(live, r->code);
 }
 
-static void finish(rsq_live *live, run *r)
+void rsq_run_fini(rsq_run *r)
 {
-    rsq_streams *ss = live->owner;
-    rsq_laggards lag = {0};
-    bool repeated = rsq_outcome_equal(&live->last, &r->outcome);
+    rsq_outcome_clear(&r->outcome);
+    rsq_names_fini(&r->reads);
+    rsq_live_unref(r->live);
+}
 
+static void read_leased(rsq_run *r, rsq_core *core)
+{
+    rsq_request rq = rsq_run_request(r->live);
+    rsq_lease lease = {0};
+    rsq_error err = {0};
+    rsq_code code = rsq_core_lease(core, &rq, RSQ_NO_TIMEOUT, &lease, &err);
+
+    if (code != RSQ_OK) {
+        rsq_run_fail(r, code, &err);
+        return;
+    }
+    rsq_run_read(r, lease.conn);
+    rsq_core_release(core, &lease);
+}
+
+static void finish(rsq_run *r)
+{
+    rsq_streams *ss = r->live->owner;
+    rsq_comparisons c = {0};
+
+    r->repeated = rsq_outcome_equal(&r->live->last, &r->outcome);
     rsq_mutex_lock(&ss->mu);
-    if (!repeated && rsq_laggards_collect_locked(&lag, live)) {
+    if (!r->repeated && rsq_comparisons_collect_locked(&c, r->live)) {
         rsq_mutex_unlock(&ss->mu);
-        rsq_laggards_compare(&lag, &r->outcome);
+        rsq_comparisons_run(&c, &r->outcome);
         rsq_mutex_lock(&ss->mu);
     }
-    /* A database that closes ends its streams; that is the event, not an error of the query. */
-    if (live->state == RSQ_LIVE_RUNNING && r->code != RSQ_ECLOSED)
-        end_locked(live, r, repeated, &lag);
+    rsq_run_end_locked(r, &c);
     rsq_mutex_unlock(&ss->mu);
-    rsq_laggards_fini(&lag);
+    rsq_comparisons_fini(&c);
 }
 
 void rsq_live_run(rsq_job *job)
 {
     rsq_live *live = live_of(job);
-    run r = {0};
+    rsq_streams *ss = live->owner;
+    rsq_core *core = NULL; /* outlives its workers, and this is one of them */
+    rsq_run r = {0};
 
-    if (begin(live, &r)) {
-        execute(live, &r);
-        finish(live, &r);
-        rsq_outcome_clear(&r.outcome);
-        rsq_names_fini(&r.reads);
+    rsq_mutex_lock(&ss->mu);
+    if (live->state != RSQ_LIVE_CLOSED) {
+        core = ss->core;
+        rsq_run_begin_locked(&r, live);
     }
-    rsq_live_unref(live);
+    rsq_mutex_unlock(&ss->mu);
+    if (!core) {
+        rsq_live_unref(live);
+        return;
+    }
+    read_leased(&r, core);
+    finish(&r);
+    rsq_run_fini(&r);
 }

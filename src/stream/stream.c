@@ -3,7 +3,10 @@
 #include <assert.h>
 
 #include "base/alloc.h"
+#include "base/error.h"
+#include "base/values.h"
 #include "stream/delivery.h"
+#include "stream/group.h"
 
 rsq_stream *rsq_stream_new(rsq_streams *owner, const rsq_stream_spec *spec)
 {
@@ -11,9 +14,17 @@ rsq_stream *rsq_stream_new(rsq_streams *owner, const rsq_stream_spec *spec)
 
     if (!s)
         return NULL;
+    if (spec->nkeys) {
+        s->key = rsq_columns_new(spec->keys, (uint32_t)spec->nkeys);
+        if (!s->key) {
+            rsq_free(s);
+            return NULL;
+        }
+    }
     atomic_fetch_add_explicit(&owner->refs, 1, memory_order_relaxed);
     s->owner = owner;
     s->queue = rsq_queue_ref(spec->queue);
+    s->mode = spec->mode;
     s->event = spec->event;
     s->ctx = spec->ctx;
     atomic_init(&s->refs, 1);
@@ -25,9 +36,13 @@ void rsq_stream_unref(rsq_stream *s)
 {
     if (atomic_fetch_sub_explicit(&s->refs, 1, memory_order_acq_rel) != 1)
         return;
-    assert(!s->live);
+    assert(!s->live && !s->ready);
     rsq_outcome_clear(&s->pending);
     rsq_outcome_clear(&s->handed);
+    rsq_diff_unref(s->pending_diff);
+    rsq_result_unref(s->shown);
+    rsq_columns_unref(s->key);
+    rsq_group_unref(s->group);
     rsq_queue_unref(s->queue);
     rsq_streams_unref(s->owner);
     rsq_free(s);
@@ -56,12 +71,18 @@ void rsq_stream_join_locked(rsq_stream *s, rsq_live *live)
 {
     assert(!s->live && live->state != RSQ_LIVE_CLOSED);
     s->live = live;
+    s->told = false;
     s->joined_at = live->counters;
+    /* The others may be content with an answer that is behind; who comes now is not. */
+    if (live->state == RSQ_LIVE_RUNNING && live->behind)
+        live->marked = true;
     /* What runs may be older than a commit that this thread made before it opened the stream. */
     s->skips_run = live->state == RSQ_LIVE_RUNNING && live->marked;
     link_locked(s, live);
-    if (live->state == RSQ_LIVE_IDLE)
-        rsq_stream_emit_locked(s, &live->last);
+    if (live->state == RSQ_LIVE_WAITING || (live->state == RSQ_LIVE_IDLE && live->behind))
+        rsq_live_queue_locked(live, RSQ_URGENT);
+    else if (live->state == RSQ_LIVE_IDLE)
+        rsq_stream_emit_locked(s, &live->last, NULL);
 }
 
 /* What the live query did for this stream, added to `c`. */
@@ -70,19 +91,32 @@ static void add_shared_locked(const rsq_stream *s, rsq_stream_counters *c)
     c->woken += s->live->counters.woken - s->joined_at.woken;
     c->runs += s->live->counters.runs - s->joined_at.runs;
     c->suppressed += s->live->counters.suppressed - s->joined_at.suppressed;
+    c->skipped += s->live->counters.skipped - s->joined_at.skipped;
 }
 
-/* A live query that is idle was told of all commits, and has run after those that concern it. */
+/* Up to where it is known that nothing was missed: an idle one was told of all commits. */
 static uint64_t settled_locked(const rsq_stream *s)
 {
+    const rsq_live *live = s->live;
+
     if (!s->told)
         return 0;
-    if (s->live->state == RSQ_LIVE_IDLE && s->owner->told_seq > s->live->ran_seq)
+    if (live->state == RSQ_LIVE_IDLE && !live->behind && s->owner->told_seq > live->run_seq)
         return s->owner->told_seq;
-    return s->live->ran_seq;
+    return live->run_seq;
 }
 
-static void leave_locked(rsq_stream *s)
+void rsq_stream_leave_locked(rsq_stream *s)
+{
+    add_shared_locked(s, &s->counters);
+    unlink_locked(s, s->live);
+    s->live = NULL;
+    rsq_stream_replace_locked(s);
+    rsq_outcome_clear(&s->handed);
+    s->compares = false;
+}
+
+void rsq_stream_end_locked(rsq_stream *s)
 {
     rsq_live *live = s->live;
 
@@ -91,12 +125,17 @@ static void leave_locked(rsq_stream *s)
     s->live = NULL;
     if (!live->first)
         rsq_streams_remove_locked(s->owner, live);
+    rsq_stream_post_end_locked(s);
 }
 
-void rsq_stream_end_locked(rsq_stream *s)
+rsq_code rsq_stream_set_params(rsq_stream *s, const rsq_value *params, size_t nparams, rsq_error *err)
 {
-    leave_locked(s);
-    rsq_stream_post_end_locked(s);
+    rsq_code code;
+
+    if (!s)
+        return rsq_error_set(err, RSQ_EINVAL, "the stream is NULL");
+    code = rsq_values_check(params, nparams, err);
+    return code == RSQ_OK ? rsq_streams_move(s->owner, s, params, nparams, err) : code;
 }
 
 void rsq_stream_close(rsq_stream *s)

@@ -4,7 +4,10 @@
 
 #include "base/alloc.h"
 #include "base/error.h"
+#include "stream/group.h"
 #include "stream/stream.h"
+
+static int64_t look_at_clock(rsq_timer_entry *entry);
 
 rsq_streams *rsq_streams_new(void)
 {
@@ -14,6 +17,7 @@ rsq_streams *rsq_streams_new(void)
         return NULL;
     atomic_init(&ss->refs, 1);
     rsq_mutex_init(&ss->mu);
+    ss->clock.due = look_at_clock;
     return ss;
 }
 
@@ -21,7 +25,8 @@ void rsq_streams_unref(rsq_streams *ss)
 {
     if (!ss || atomic_fetch_sub_explicit(&ss->refs, 1, memory_order_acq_rel) != 1)
         return;
-    assert(!ss->first);
+    assert(!ss->first && !ss->groups);
+    rsq_schedule_fini(&ss->schedule);
     rsq_live_table_fini(&ss->table);
     rsq_mutex_fini(&ss->mu);
     rsq_free(ss);
@@ -31,16 +36,83 @@ void rsq_streams_start(rsq_streams *ss, rsq_core *core)
 {
     rsq_mutex_lock(&ss->mu);
     ss->core = core;
+    ss->told_seq = atomic_load_explicit(&core->seq.newest, memory_order_relaxed);
     rsq_mutex_unlock(&ss->mu);
 }
 
 void rsq_streams_stop(rsq_streams *ss)
 {
+    rsq_core *core;
+
     rsq_mutex_lock(&ss->mu);
     while (ss->first)
         rsq_stream_end_locked(ss->first->first);
+    core = ss->core;
     ss->core = NULL;
     rsq_mutex_unlock(&ss->mu);
+    if (core)
+        rsq_timer_remove(&core->timer, &ss->clock);
+}
+
+/* --- the clock --- */
+
+void rsq_streams_schedule_locked(rsq_streams *ss, rsq_live *live, int64_t due_ns)
+{
+    rsq_schedule_put(&ss->schedule, live, due_ns);
+    if (ss->core)
+        rsq_timer_add(&ss->core->timer, &ss->clock, due_ns);
+}
+
+/* On the timer's thread. What is added under the mutex is never lost, as a time that is returned could be. */
+static int64_t look_at_clock(rsq_timer_entry *entry)
+{
+    rsq_streams *ss = (rsq_streams *)(void *)((char *)entry - offsetof(rsq_streams, clock));
+    int64_t now_ns = rsq_now_ns();
+    rsq_live *live;
+
+    rsq_mutex_lock(&ss->mu);
+    while (ss->core && (live = rsq_schedule_first(&ss->schedule)) != NULL && live->due_ns <= now_ns)
+        rsq_live_queue_locked(live, RSQ_URGENT);
+    if (ss->core && live)
+        rsq_timer_add(&ss->core->timer, &ss->clock, live->due_ns);
+    rsq_mutex_unlock(&ss->mu);
+    return RSQ_NO_DEADLINE;
+}
+
+/* --- the registry --- */
+
+/* The group with that number, or a new one; a reference of the caller's. NULL: no memory. */
+static rsq_group *join_group_locked(rsq_streams *ss, uint32_t number, rsq_queue *queue)
+{
+    rsq_group *g = ss->groups;
+
+    while (g && g->number != number)
+        g = g->next;
+    return g ? rsq_group_ref(g) : rsq_group_new(ss, number, queue);
+}
+
+static void link_group_locked(rsq_streams *ss, rsq_live *live)
+{
+    rsq_group *g = live->group;
+
+    if (!g->lives) {
+        g->next = ss->groups;
+        ss->groups = g;
+    }
+    rsq_group_add_locked(g, live);
+}
+
+static void unlink_group_locked(rsq_streams *ss, rsq_live *live)
+{
+    rsq_group **at = &ss->groups;
+
+    rsq_group_remove_locked(live->group, live);
+    if (live->group->lives)
+        return;
+    while (*at != live->group)
+        at = &(*at)->next;
+    *at = live->group->next;
+    live->group->next = NULL;
 }
 
 static void link_locked(rsq_streams *ss, rsq_live *live)
@@ -66,16 +138,22 @@ void rsq_streams_remove_locked(rsq_streams *ss, rsq_live *live)
 {
     assert(!live->first && live->state != RSQ_LIVE_CLOSED);
     live->state = RSQ_LIVE_CLOSED;
+    rsq_schedule_remove(&ss->schedule, live);
     rsq_live_table_remove(&ss->table, live);
     unlink_locked(ss, live);
+    if (live->group)
+        unlink_group_locked(ss, live);
     rsq_live_unref(live);
 }
 
 /* A new live query, known to the registry before its first run takes a snapshot. NULL: no memory. */
-static rsq_live *add_locked(rsq_streams *ss, const rsq_live_key *key, uint64_t hash)
+static rsq_live *add_locked(rsq_streams *ss, rsq_group *group, const rsq_live_key *key, uint64_t hash)
 {
-    rsq_live *live = rsq_live_new(ss, key, hash);
+    rsq_live *live = NULL;
 
+    /* With room in the schedule for all of them, nothing can fail later. */
+    if (rsq_schedule_reserve(&ss->schedule, ss->table.count + 1))
+        live = rsq_live_new(ss, group, key, hash);
     if (!live)
         return NULL;
     if (!rsq_live_table_add(&ss->table, live)) {
@@ -83,17 +161,34 @@ static rsq_live *add_locked(rsq_streams *ss, const rsq_live_key *key, uint64_t h
         return NULL;
     }
     link_locked(ss, live);
-    rsq_live_queue_locked(live);
+    if (live->group)
+        link_group_locked(ss, live);
+    rsq_live_queue_locked(live, RSQ_URGENT);
     return live;
+}
+
+/* The live query with that key, or a new one without a stream. NULL: no memory. */
+static rsq_live *find_or_add_locked(rsq_streams *ss, rsq_group *group, const rsq_live_key *key, uint64_t hash)
+{
+    rsq_live *live = rsq_live_table_find(&ss->table, key, hash);
+
+    return live ? live : add_locked(ss, group, key, hash);
 }
 
 static rsq_code join_locked(rsq_streams *ss, rsq_stream *s, const rsq_live_key *key, uint64_t hash,
                             rsq_error *err)
 {
-    rsq_live *live = rsq_live_table_find(&ss->table, key, hash);
+    uint32_t number = key->traits.group;
+    rsq_live *live;
 
-    if (!live)
-        live = add_locked(ss, key, hash);
+    if (number) {
+        s->group = join_group_locked(ss, number, s->queue);
+        if (!s->group)
+            return rsq_error_set(err, RSQ_ENOMEM, "out of memory");
+        if (s->group->queue != s->queue)
+            return rsq_error_set(err, RSQ_EINVAL, "the streams of group %u have another queue", number);
+    }
+    live = find_or_add_locked(ss, s->group, key, hash);
     if (!live)
         return rsq_error_set(err, RSQ_ENOMEM, "out of memory");
     rsq_stream_join_locked(s, live);
@@ -114,6 +209,8 @@ rsq_code rsq_streams_open(rsq_streams *ss, const rsq_stream_spec *spec, rsq_stre
     else
         code = rsq_error_set(err, RSQ_ECLOSED, "the database is closed");
     if (code == RSQ_OK)
+        code = rsq_timer_ensure(&ss->core->timer, err);
+    if (code == RSQ_OK)
         code = join_locked(ss, s, &spec->key, hash, err);
     /* An event may wait already; who dispatches it takes the mutex first. */
     if (code == RSQ_OK)
@@ -124,10 +221,51 @@ rsq_code rsq_streams_open(rsq_streams *ss, const rsq_stream_spec *spec, rsq_stre
     return code;
 }
 
+static rsq_code move_locked(rsq_streams *ss, rsq_stream *s, const rsq_value *params, size_t nparams,
+                            rsq_error *err)
+{
+    rsq_live *from = s->live, *to;
+    rsq_live_key key;
+
+    if (!ss->core || !from)
+        return rsq_error_set(err, RSQ_ECLOSED, "the stream has ended");
+    key = from->key;
+    key.params = params;
+    key.nparams = nparams;
+    to = find_or_add_locked(ss, s->group, &key, rsq_live_key_hash(&key));
+    if (!to)
+        return rsq_error_set(err, RSQ_ENOMEM, "out of memory");
+    rsq_stream_leave_locked(s);
+    rsq_stream_join_locked(s, to);
+    if (!from->first)
+        rsq_streams_remove_locked(ss, from);
+    return RSQ_OK;
+}
+
+rsq_code rsq_streams_move(rsq_streams *ss, rsq_stream *s, const rsq_value *params, size_t nparams,
+                          rsq_error *err)
+{
+    rsq_code code;
+
+    rsq_mutex_lock(&ss->mu);
+    code = move_locked(ss, s, params, nparams, err);
+    rsq_mutex_unlock(&ss->mu);
+    return code;
+}
+
+/* Is it a commit of an origin that the query leaves out, and of nobody else? */
+static bool is_left_out(const rsq_live *live, const rsq_changes *changes)
+{
+    uint32_t origin = live->key.traits.skip_origin;
+
+    return origin && origin == changes->origin;
+}
+
 void rsq_streams_commit(void *streams, const rsq_changes *changes)
 {
     rsq_streams *ss = streams;
     const rsq_names *changed = &changes->tables;
+    rsq_urgency urgency = changed->all ? RSQ_PATIENT : RSQ_URGENT;
 
     rsq_mutex_lock(&ss->mu);
     if (changes->commit_seq > ss->told_seq)
@@ -137,7 +275,10 @@ void rsq_streams_commit(void *streams, const rsq_changes *changes)
             continue;
         if (changed->all)
             rsq_live_forget_reads_locked(live);
-        rsq_live_wake_locked(live);
+        if (is_left_out(live, changes))
+            rsq_live_skip_locked(live);
+        else
+            rsq_live_wake_locked(live, urgency);
     }
     rsq_mutex_unlock(&ss->mu);
 }

@@ -24,7 +24,10 @@
 #include "exec/core.h"
 #include "exec/queue.h"
 #include "stream/live.h"
+#include "stream/schedule.h"
 #include "stream/table.h"
+
+struct rsq_group;
 
 typedef struct rsq_streams {
     /* The database, each live query and each stream hold one. Release on drop, acquire by the one that frees.
@@ -38,14 +41,19 @@ typedef struct rsq_streams {
     rsq_core *core;  /* borrowed; NULL before rsq_streams_start() and after rsq_streams_stop() */
     rsq_live *first; /* those that are not closed */
     rsq_live_table table;
+    struct rsq_group *groups; /* that have members; borrowed from them */
+    rsq_schedule schedule;
     uint64_t told_seq; /* number of the newest commit that was told */
+
+    rsq_timer_entry clock; /* the timer's while it is there: due when the first of the schedule is */
 } rsq_streams;
 
 /* NULL: no memory. Streams can be opened after start. */
 rsq_streams *rsq_streams_new(void);
 void rsq_streams_start(rsq_streams *ss, rsq_core *core);
 
-/* Close every stream and refuse new ones; runs that are under way end in nothing. */
+/* Close every stream and refuse new ones; runs that are under way end in nothing. Waits for the timer if it
+ * is just looking. */
 void rsq_streams_stop(rsq_streams *ss);
 void rsq_streams_unref(rsq_streams *ss);
 
@@ -53,6 +61,9 @@ void rsq_streams_unref(rsq_streams *ss);
 typedef struct rsq_stream_spec {
     rsq_live_key key;
     rsq_queue *queue;
+    uint32_t mode;           /* RSQ_STREAM_… */
+    const char *const *keys; /* names of columns; `nkeys` of them */
+    size_t nkeys;
     rsq_stream_event_fn event;
     void *ctx;
 } rsq_stream_spec;
@@ -61,8 +72,15 @@ typedef struct rsq_stream_spec {
  * dispatched. */
 rsq_code rsq_streams_open(rsq_streams *ss, const rsq_stream_spec *spec, rsq_stream **out, rsq_error *err);
 
+/* Give a stream other parameters. RSQ_OK, RSQ_ECLOSED, RSQ_ENOMEM; on failure it stays as it was. */
+rsq_code rsq_streams_move(rsq_streams *ss, rsq_stream *s, const rsq_value *params, size_t nparams,
+                          rsq_error *err);
+
 /* The commit sink. */
 void rsq_streams_commit(void *streams, const rsq_changes *changes);
+
+/* With the mutex held: have a live query run at a certain time. */
+void rsq_streams_schedule_locked(rsq_streams *ss, rsq_live *live, int64_t due_ns);
 
 /* With the mutex held: a live query whose last stream has left. Drops the streams' reference. */
 void rsq_streams_remove_locked(rsq_streams *ss, rsq_live *live);

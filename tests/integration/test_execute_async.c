@@ -126,6 +126,61 @@ static void batch(void **state)
     EXPECT_ROWS(f, "SELECT name FROM t ORDER BY id", "'a'\n'b'");
 }
 
+static void several_statements(void **state)
+{
+    fixture *f = *state;
+    rsq_value v = rsq_text("one");
+    const rsq_query good[] = {
+        {.sql = "INSERT INTO t(name) VALUES (?) RETURNING id", .params = &v, .nparams = 1},
+        {.sql = "UPDATE t SET name = name || '!'"}};
+    const rsq_query bad[] = {{.sql = "DELETE FROM t"}, {.sql = "DELETE FROM nowhere"}};
+    rsq_op *op = NULL;
+    rsq_result *r;
+
+    open_with(f, 0);
+    WANT_CODE(RSQ_OK, rsq_execute_all_async(f->db, good, LENGTH(good), NULL, &op));
+    EXPECT_OP(op_kept(op), RSQ_OK);
+    r = rsq_op_take_result(op);
+    EXPECT_RESULT(r, "1");
+    rsq_result_unref(r);
+    r = rsq_op_take_result(op);
+    assert_int_equal(rsq_result_changes(r), 1);
+    rsq_result_unref(r);
+    assert_null(rsq_op_take_result(op));
+    op_freed(op);
+    WANT_CODE(RSQ_OK, rsq_execute_all_async(f->db, bad, LENGTH(bad), NULL, &op));
+    EXPECT_OP(op_kept(op), RSQ_ESQL);
+    assert_int_equal(rsq_op_error(op)->row, 1);
+    op_freed(op);
+    WANT_CODE(RSQ_OK, rsq_execute_script_async(f->db,
+                                               "INSERT INTO t(name) VALUES ('a'); UPDATE t SET name = 'b' "
+                                               "WHERE name = 'a';",
+                                               NULL, &op));
+    EXPECT_OP(op_kept(op), RSQ_OK);
+    assert_null(rsq_op_take_result(op));
+    op_freed(op);
+    EXPECT_ROWS(f, "SELECT name FROM t ORDER BY id", "'one!'\n'b'");
+}
+
+/* Statements of different origins share no commit. */
+static void origins_stand_apart(void **state)
+{
+    fixture *f = *state;
+    rsq_op_options seven = {.size = sizeof seven, .origin = 7};
+    rsq_op *a, *b, *c;
+    uint64_t seq;
+
+    open_with(f, 0);
+    fixture_park(f, f->db);
+    a = insert(f, "a");
+    b = submit(f, "INSERT INTO t(name) VALUES ('b')", NULL, 0, &seven);
+    c = submit(f, "INSERT INTO t(name) VALUES ('c')", NULL, 0, &seven);
+    parked_go(f->parked);
+    seq = commit_of(a);
+    assert_int_equal(commit_of(b), seq + 1);
+    assert_int_equal(commit_of(c), seq + 1);
+}
+
 static void errors_come_with_the_completion(void **state)
 {
     fixture *f = *state;
@@ -564,6 +619,8 @@ int main(void)
         CASE(figures_of_a_write),
         CASE(parameters_are_copied),
         CASE(batch),
+        CASE(several_statements),
+        CASE(origins_stand_apart),
         CASE(errors_come_with_the_completion),
         CASE(bad_arguments_are_not_submitted),
         CASE(read_only),

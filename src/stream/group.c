@@ -1,0 +1,186 @@
+#include "stream/group.h"
+
+#include <assert.h>
+
+#include "base/alloc.h"
+#include "base/error.h"
+#include "stream/delivery.h"
+#include "stream/run.h"
+#include "stream/streams.h"
+
+static void run_group(rsq_job *job);
+
+rsq_group *rsq_group_new(rsq_streams *owner, uint32_t number, rsq_queue *queue)
+{
+    rsq_group *g = rsq_alloc_zero(sizeof *g);
+
+    if (!g)
+        return NULL;
+    g->number = number;
+    atomic_fetch_add_explicit(&owner->refs, 1, memory_order_relaxed);
+    g->owner = owner;
+    g->queue = rsq_queue_ref(queue);
+    atomic_init(&g->refs, 1);
+    g->job.run = run_group;
+    g->node.run = rsq_group_deliver;
+    return g;
+}
+
+rsq_group *rsq_group_ref(rsq_group *g)
+{
+    if (g)
+        atomic_fetch_add_explicit(&g->refs, 1, memory_order_relaxed);
+    return g;
+}
+
+void rsq_group_unref(rsq_group *g)
+{
+    if (!g || atomic_fetch_sub_explicit(&g->refs, 1, memory_order_acq_rel) != 1)
+        return;
+    assert(!g->lives && !g->ready);
+    rsq_queue_unref(g->queue);
+    rsq_streams_unref(g->owner);
+    rsq_free(g);
+}
+
+void rsq_group_add_locked(rsq_group *g, rsq_live *live)
+{
+    live->group_next = g->lives;
+    g->lives = live;
+}
+
+void rsq_group_remove_locked(rsq_group *g, rsq_live *live)
+{
+    rsq_live **at = &g->lives;
+
+    while (*at != live)
+        at = &(*at)->group_next;
+    *at = live->group_next;
+    live->group_next = NULL;
+}
+
+void rsq_group_queue_locked(rsq_group *g)
+{
+    if (g->active)
+        return; /* its end sees that something is queued */
+    g->active = true;
+    rsq_group_ref(g);
+    rsq_workers_submit(&g->owner->core->workers, &g->job);
+}
+
+/* --- the run --- */
+
+/* The members that are read in one snapshot. */
+typedef struct batch {
+    rsq_run *runs; /* owned */
+    size_t count;
+    size_t capacity;
+} batch;
+
+static void take_locked(batch *b, rsq_live *live)
+{
+    atomic_fetch_add_explicit(&live->refs, 1, memory_order_relaxed);
+    rsq_run_begin_locked(&b->runs[b->count++], live);
+}
+
+/* Those that were woken; `all`: those that are idle, too. */
+static void collect_locked(batch *b, const rsq_group *g, bool all)
+{
+    for (rsq_live *live = g->lives; live && b->count < b->capacity; live = live->group_next) {
+        if (live->state == RSQ_LIVE_QUEUED || live->state == RSQ_LIVE_WAITING ||
+            (all && live->state == RSQ_LIVE_IDLE))
+            take_locked(b, live);
+    }
+}
+
+static bool begin(batch *b, const rsq_group *g, rsq_core **core)
+{
+    size_t members = 0;
+
+    rsq_mutex_lock(&g->owner->mu);
+    *core = g->owner->core;
+    for (const rsq_live *live = g->lives; live; live = live->group_next)
+        members++;
+    if (*core && members)
+        b->runs = rsq_alloc(members * sizeof *b->runs);
+    if (b->runs) {
+        b->capacity = members;
+        collect_locked(b, g, false);
+    }
+    rsq_mutex_unlock(&g->owner->mu);
+    return !members || b->runs || !*core;
+}
+
+static void collect_more(batch *b, const rsq_group *g, uint64_t seq)
+{
+    rsq_mutex_lock(&g->owner->mu);
+    collect_locked(b, g, seq > g->owner->told_seq);
+    rsq_mutex_unlock(&g->owner->mu);
+}
+
+static void read_all(batch *b, const rsq_group *g, rsq_core *core)
+{
+    rsq_request rq = rsq_run_request(b->runs[0].live);
+    rsq_lease lease = {0};
+    rsq_error err = {0};
+    rsq_code code = rsq_core_lease(core, &rq, RSQ_NO_TIMEOUT, &lease, &err);
+    size_t done = 0;
+
+    while (code == RSQ_OK && done < b->count) {
+        rsq_run_read(&b->runs[done++], lease.conn);
+        if (done == b->count)
+            collect_more(b, g, rsq_conn_snapshot_seq(lease.conn));
+    }
+    if (code == RSQ_OK)
+        rsq_core_release(core, &lease);
+    for (; done < b->count; done++)
+        rsq_run_fail(&b->runs[done], code, &err);
+}
+
+static void end_all(batch *b, const rsq_group *g)
+{
+    const rsq_comparisons none = {0};
+
+    for (size_t i = 0; i < b->count; i++)
+        b->runs[i].repeated = rsq_outcome_equal(&b->runs[i].live->last, &b->runs[i].outcome);
+    rsq_mutex_lock(&g->owner->mu);
+    for (size_t i = 0; i < b->count; i++)
+        rsq_run_end_locked(&b->runs[i], &none);
+    rsq_mutex_unlock(&g->owner->mu);
+    for (size_t i = 0; i < b->count; i++)
+        rsq_run_fini(&b->runs[i]);
+    rsq_free(b->runs);
+}
+
+/* Something may have been queued while it ran; and what found no memory is tried again. */
+static void rest(rsq_group *g, bool failed)
+{
+    rsq_streams *ss = g->owner;
+    bool queued = false;
+
+    rsq_mutex_lock(&ss->mu);
+    g->active = false;
+    for (rsq_live *live = g->lives; live; live = live->group_next)
+        queued = queued || live->state == RSQ_LIVE_QUEUED;
+    if (queued && ss->core && !failed)
+        rsq_group_queue_locked(g);
+    for (rsq_live *live = g->lives; failed && live && ss->core; live = live->group_next) {
+        if (live->state == RSQ_LIVE_QUEUED)
+            rsq_live_postpone_locked(live);
+    }
+    rsq_mutex_unlock(&ss->mu);
+}
+
+static void run_group(rsq_job *job)
+{
+    rsq_group *g = (rsq_group *)(void *)((char *)job - offsetof(rsq_group, job));
+    rsq_core *core;
+    batch b = {0};
+    bool began = begin(&b, g, &core);
+
+    if (b.count > 0)
+        read_all(&b, g, core);
+    end_all(&b, g);
+    rest(g, !began);
+    rsq_group_unref(g);
+}
