@@ -5,6 +5,8 @@
 #   MESONFLAGS=...  options for the first `meson setup`         (for example -Dsqlite=system)
 #   PREFIX=dir      where to install; DESTDIR=dir is put before (/usr/local)
 #   LIBDIR=dir      below PREFIX, where libraries go            (lib; lib64 on systems that look there)
+#   MINUTES=n       how long `make soak` runs                   (10)
+#   SEED=n          what it begins with                         (the time)
 #   TESTS=...       what to run of `meson test --list`; other arguments of `meson test` too
 
 BUILD = build
@@ -17,7 +19,10 @@ TESTS =
 # All parts are required here: a missing library must not shrink the test suite without a word.
 PARTS = -Dcli=enabled -Dexamples=enabled -Dbench=enabled -Dtests=enabled
 
-.PHONY: all setup demo test bench bench-instructions install format clean distclean help
+MINUTES = 10
+SEED =
+
+.PHONY: all setup demo test soak bench bench-instructions install format clean distclean help
 
 all: setup
 	@test -f $(BUILD)/build.ninja || meson setup $(BUILD) $(PARTS) $(MESONFLAGS)
@@ -31,6 +36,9 @@ demo: all
 
 test: all
 	@tools/run-tests.py $(BUILD) $(TESTS)
+
+soak: all
+	@$(BUILD)/tests/oracle/stream-oracle --minutes $(MINUTES) --seed $(or $(SEED),$(shell date +%s)) --verbose
 
 bench: all
 	@$(BUILD)/bench/rsq-bench
@@ -57,6 +65,7 @@ help:
 	@echo 'make            set up what is missing, configure, compile'
 	@echo 'make demo       import a real data set and run the main job on it'
 	@echo 'make test       build and run all tests; TESTS=... for some'
+	@echo 'make soak       try live queries on random commits for MINUTES=10, with SEED=...'
 	@echo 'make bench      build and run the benchmark'
 	@echo 'make bench-instructions'
 	@echo '                count the instructions of some cases; needs valgrind'

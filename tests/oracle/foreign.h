@@ -1,0 +1,20 @@
+/* Another process that writes to the database with plain SQLite. */
+#ifndef ORACLE_FOREIGN_H
+#define ORACLE_FOREIGN_H
+
+#include <stdbool.h>
+#include <sys/types.h>
+
+typedef struct foreign {
+    pid_t pid; /* 0: not started */
+    int to, from;
+} foreign;
+
+/* Run SQL there and wait for its end; started when first used. False: it failed, which a statement may. */
+bool foreign_run(foreign *f, const char *path, const char *sql);
+void foreign_stop(foreign *f);
+
+/* The other side: `program --foreign PATH`. */
+int foreign_main(const char *path);
+
+#endif

@@ -1,0 +1,174 @@
+#include "plan.h"
+
+#include <sqlite3.h>
+
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "schema.h"
+
+/* Room for one more; a test without memory ends. */
+static void *grow(void *array, size_t n, size_t *room, size_t size)
+{
+    if (n < *room)
+        return array;
+    *room = *room ? *room * 2 : 64;
+    array = realloc(array, *room * size);
+    if (!array)
+        abort();
+    return array;
+}
+
+void plan_begin(plan *p, commit_kind kind)
+{
+    p->commits = grow(p->commits, p->ncommits, &p->commits_room, sizeof *p->commits);
+    p->commits[p->ncommits++] = (commit){.kind = kind, .first = p->nsteps};
+}
+
+void plan_add_step(plan *p, step_kind kind, char *sql)
+{
+    p->steps = grow(p->steps, p->nsteps, &p->steps_room, sizeof *p->steps);
+    p->steps[p->nsteps++] = (step){.kind = kind, .sql = sql};
+    p->commits[p->ncommits - 1].count++;
+}
+
+step *plan_last_step(plan *p)
+{
+    return &p->steps[p->nsteps - 1];
+}
+
+size_t plan_add_query(plan *p, const query *q)
+{
+    p->queries = grow(p->queries, p->nqueries, &p->queries_room, sizeof *p->queries);
+    p->queries[p->nqueries] = *q;
+    return p->nqueries++;
+}
+
+void plan_add_opening(plan *p, commit_kind kind, size_t number)
+{
+    plan_begin(p, kind);
+    p->commits[p->ncommits - 1].query = number;
+}
+
+void plan_fini(plan *p)
+{
+    for (size_t i = 0; i < p->nqueries; i++)
+        sqlite3_free(p->queries[i].sql);
+    for (size_t i = 0; i < p->nsteps; i++)
+        sqlite3_free(p->steps[i].sql);
+    free(p->queries);
+    free(p->steps);
+    free(p->commits);
+    *p = (plan){0};
+}
+
+void plan_generate(plan *p, uint64_t seed, size_t commits)
+{
+    generator g = {.random = {.state = seed}, .plan = p};
+    size_t streams =
+        random_below(&g.random, 3) ? 5 + random_below(&g.random, 12) : 5 + random_below(&g.random, 46);
+
+    p->seed = seed;
+    p->analyzes = random_chance(&g.random, 15);
+    schema_generate(&g);
+    for (size_t i = 0; i < streams; i++)
+        plan_add_opening(p, COMMIT_OPEN, queries_generate(&g));
+    for (size_t i = 0; i < commits; i++)
+        commits_generate(&g);
+    schema_fini(&g);
+}
+
+/* Statements of a commit that are left. */
+static size_t count_steps(const plan *p, const commit *c)
+{
+    size_t n = 0;
+
+    for (size_t i = c->first; i < c->first + c->count; i++)
+        n += p->steps[i].sql && !p->steps[i].dropped;
+    return n;
+}
+
+size_t plan_count(const plan *p, size_t ncommits)
+{
+    size_t n = 0;
+
+    for (size_t i = 0; i < ncommits && i < p->ncommits; i++) {
+        if (p->commits[i].kind == COMMIT_OPEN)
+            n += !p->queries[p->commits[i].query].dropped;
+        else
+            n += count_steps(p, &p->commits[i]);
+    }
+    return n;
+}
+
+static void print_step(const step *s, FILE *out)
+{
+    static const char *const savepoints[] = {[STEP_SAVEPOINT] = "SAVEPOINT s",
+                                             [STEP_RELEASE] = "RELEASE s",
+                                             [STEP_ROLLBACK_TO] = "ROLLBACK TO s; RELEASE s"};
+
+    if (s->dropped)
+        return;
+    if (!s->sql) {
+        fprintf(out, "%s;\n", savepoints[s->kind]);
+        return;
+    }
+    fprintf(out, "%s;", s->sql);
+    for (size_t i = 0; s->kind == STEP_BATCH && i < s->nvalues; i++)
+        fprintf(out, "%s%" PRId64, i ? ", " : " -- one batch, ?1 = ", s->values[i]);
+    fprintf(out, "\n");
+}
+
+static void print_query(const query *q, const char *what, FILE *out)
+{
+    sqlite3_str *s = sqlite3_str_new(NULL);
+    char *params;
+
+    for (size_t i = 0; i < q->nparams; i++) {
+        sqlite3_str_appendf(s, "%s?%d = ", i ? ", " : " ", (int)i + 1);
+        append_value(s, q->params[i]);
+    }
+    params = sqlite3_str_finish(s);
+    fprintf(out, "-- %s:\n%s;%s%s\n", what, q->sql, params ? " --" : "", params ? params : "");
+    sqlite3_free(params);
+}
+
+static void print_commit(const plan *p, const commit *c, FILE *out)
+{
+    static const char *const begin[] = {[COMMIT_ALONE] = NULL,
+                                        [COMMIT_TX] = "BEGIN;\n",
+                                        [COMMIT_TX_UNDONE] = "BEGIN;\n",
+                                        [COMMIT_ASYNC] = "-- together, asynchronously:\n",
+                                        [COMMIT_FOREIGN] = "-- by another process:\n"};
+    static const char *const end[] = {[COMMIT_TX] = "COMMIT;\n", [COMMIT_TX_UNDONE] = "ROLLBACK;\n"};
+    bool framed = c->kind == COMMIT_TX || c->kind == COMMIT_TX_UNDONE;
+
+    if (count_steps(p, c) == 0)
+        return;
+    if (begin[c->kind])
+        fputs(begin[c->kind], out);
+    for (size_t i = c->first; i < c->first + c->count; i++)
+        print_step(&p->steps[i], out);
+    if (framed)
+        fputs(end[c->kind], out);
+    if (c->hasty)
+        fprintf(out, "-- at once:\n");
+}
+
+void plan_print_commit(const plan *p, size_t number, FILE *out)
+{
+    const commit *c = &p->commits[number];
+
+    if (c->kind != COMMIT_OPEN && c->kind != COMMIT_CLOSE)
+        print_commit(p, c, out);
+    else if (!p->queries[c->query].dropped)
+        print_query(&p->queries[c->query], c->kind == COMMIT_OPEN ? "a stream" : "closed", out);
+}
+
+size_t plan_print(const plan *p, size_t ncommits, FILE *out)
+{
+    for (size_t i = 0; i < ncommits && i < p->ncommits; i++)
+        plan_print_commit(p, i, out);
+    return plan_count(p, ncommits);
+}

@@ -1,0 +1,527 @@
+#include "run.h"
+
+#include <sqlite3.h>
+
+#include <sched.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "foreign.h"
+#include "judge.h"
+#include "shadow.h"
+#include "text.h"
+
+#define STUCK_MS 20000
+#define SPINS 200 /* looks at a stream's counters before the thread sleeps in its queue */
+#define READERS 4
+#define NO_QUERY SIZE_MAX
+
+typedef struct runner runner;
+
+/* A stream of a query. */
+typedef struct live {
+    runner *run;
+    size_t query;
+    rsq_stream *stream; /* NULL: not open */
+    rsq_result *last;   /* owned: what was delivered last; NULL: nothing or an error */
+    bool failed;        /* the last event was an error */
+    bool ended;         /* and the stream ends by it */
+    bool fresh;         /* an event came since it was last judged */
+    bool opened;        /* it was never judged before */
+    uint64_t seq;
+    uint64_t replaced; /* when the last event came */
+} live;
+
+struct runner {
+    const plan *plan;
+    const run_options *options;
+    tally *tally;
+    char path[256];
+    rsq_db *db;
+    rsq_queue *queue;
+    judge *judge;
+    shadow *shadow;
+    foreign foreign;
+    live *lives;         /* one of each query */
+    uint64_t newest;     /* number of the newest commit */
+    uint64_t judged;     /* of the newest one that was judged */
+    bool schema_changed; /* since the judge was opened */
+    bool analyzed;
+    bool hurried; /* commits came one after the other since the last judgement */
+    size_t commit;
+    failure failure;
+};
+
+__attribute__((format(printf, 3, 4))) static void fail(runner *r, size_t number, const char *format, ...)
+{
+    va_list args;
+
+    if (r->failure.failed)
+        return;
+    r->failure = (failure){.failed = true, .commit = r->commit, .query = number};
+    va_start(args, format);
+    vsnprintf(r->failure.what, sizeof r->failure.what, format, args);
+    va_end(args);
+}
+
+static rsq_stream_counters counters_of(const live *l)
+{
+    rsq_stream_counters c = {.size = sizeof c};
+
+    rsq_stream_stats(l->stream, &c);
+    return c;
+}
+
+/* ------------------------------------------------------- events -- */
+
+static void take_result(live *l, const rsq_stream_event *ev)
+{
+    runner *r = l->run;
+    uint64_t replaced = counters_of(l).replaced;
+
+    r->tally->results++;
+    if (ev->commit_seq < l->seq || (l->last && ev->commit_seq == l->seq))
+        fail(r, l->query, "event of commit %llu after one of %llu", (unsigned long long)ev->commit_seq,
+             (unsigned long long)l->seq);
+    if (!l->opened && ev->commit_seq <= r->judged)
+        fail(r, l->query, "event of commit %llu, which was judged before",
+             (unsigned long long)ev->commit_seq);
+    /* One that was overtaken in the queue may have been different. */
+    if (l->last && replaced == l->replaced && judge_equal(l->last, ev->result))
+        fail(r, l->query, "emitted though nothing changed");
+    rsq_result_unref(l->last);
+    l->last = rsq_result_ref(ev->result);
+    l->failed = false;
+    l->seq = ev->commit_seq;
+    l->replaced = replaced;
+    l->fresh = true;
+}
+
+static void add_counters(live *l)
+{
+    rsq_stream_counters c = counters_of(l);
+
+    l->run->tally->woken += c.woken;
+    l->run->tally->runs += c.runs;
+    l->run->tally->suppressed += c.suppressed;
+    l->run->tally->replaced += c.replaced;
+}
+
+static void on_event(rsq_stream *s, const rsq_stream_event *ev, void *ctx)
+{
+    live *l = ctx;
+
+    (void)s;
+    if (ev->kind == RSQ_EVENT_RESULT) {
+        take_result(l, ev);
+        return;
+    }
+    rsq_result_unref(l->last);
+    l->last = NULL;
+    if (ev->kind == RSQ_EVENT_ERROR) {
+        l->run->tally->errors++;
+        l->failed = l->fresh = true;
+        l->ended = ev->ended;
+        return;
+    }
+    add_counters(l);
+    l->stream = NULL;
+}
+
+static void dispatch(runner *r)
+{
+    rsq_queue_dispatch(r->queue, 0, NULL);
+}
+
+/* ------------------------------------------------------- settling -- */
+
+static int64_t now_ms(void)
+{
+    struct timespec t;
+
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return (int64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000;
+}
+
+static bool is_settled(const live *l, uint64_t seq)
+{
+    return counters_of(l).settled_seq >= seq;
+}
+
+/* Until all commits so far are in what was delivered. A stream that ends by an error has its end posted with
+ * it. */
+static void settle_one(runner *r, live *l)
+{
+    int64_t start = 0;
+    unsigned looks = 0;
+
+    while (l->stream && !is_settled(l, r->newest)) {
+        if (++looks < SPINS) {
+            sched_yield();
+            continue;
+        }
+        if (!start)
+            start = now_ms();
+        if (now_ms() - start > STUCK_MS) {
+            fail(r, l->query, "not settled at commit %llu after %d s", (unsigned long long)r->newest,
+                 STUCK_MS / 1000);
+            return;
+        }
+        (void)rsq_queue_wait(r->queue, 1);
+        dispatch(r);
+    }
+}
+
+static void settle(runner *r)
+{
+    for (size_t i = 0; i < r->plan->nqueries && !r->failure.failed; i++)
+        settle_one(r, &r->lives[i]);
+    dispatch(r);
+}
+
+/* ------------------------------------------------------- judging -- */
+
+static void report(runner *r, const live *l)
+{
+    FILE *out = r->options->report;
+    const query *q = &r->plan->queries[l->query];
+
+    if (!out)
+        return;
+    fprintf(out, "-- expected:\n");
+    judge_print(r->judge, q, l->query, out);
+    fprintf(out, "-- delivered, of commit %llu:\n", (unsigned long long)l->seq);
+    if (l->last)
+        judge_print_result(l->last, out);
+    else
+        fprintf(out, "--   an error\n");
+}
+
+static void judge_one(runner *r, live *l)
+{
+    const query *q = &r->plan->queries[l->query];
+    verdict v;
+
+    if (!l->stream && !l->ended)
+        return;
+    /* It ended because of SQL that meant nothing when it was opened; since then a commit may have made it
+     * mean something. */
+    if (l->ended && r->hurried) {
+        l->ended = false;
+        return;
+    }
+    v = judge_compare(r->judge, q, l->query, l->last, l->fresh);
+    r->tally->checks++;
+    r->tally->failing += !l->last;
+    r->tally->empty += l->last && rsq_result_rows(l->last) == 0;
+    if (v == VERDICT_ORDER)
+        r->tally->reordered++;
+    else if (v == VERDICT_CHOICE)
+        r->tally->chosen++;
+    /* Without new statistics the same text gives the same plan, so the order is the same as well. */
+    if (v == VERDICT_DIFFERENT || (v != VERDICT_SAME && !r->analyzed)) {
+        fail(r, l->query, "not what a fresh run gives");
+        report(r, l);
+    }
+    l->fresh = l->opened = false;
+    l->ended = false;
+}
+
+static void judge_all(runner *r)
+{
+    if (r->schema_changed)
+        judge_reopen(r->judge, r->analyzed);
+    r->schema_changed = false;
+    judge_begin(r->judge);
+    for (size_t i = 0; i < r->plan->nqueries && !r->failure.failed; i++)
+        judge_one(r, &r->lives[i]);
+    judge_end(r->judge);
+    r->judged = r->newest;
+    r->hurried = false;
+}
+
+/* ------------------------------------------------------- commits -- */
+
+/* The number of the newest commit, whoever made it. */
+static void look_at_number(runner *r)
+{
+    rsq_result *result = NULL;
+    rsq_error err;
+
+    if (rsq_select(r->db, "SELECT 1", NULL, 0, NULL, &result, &err) != RSQ_OK) {
+        fail(r, NO_QUERY, "SELECT 1: %s", err.message);
+        return;
+    }
+    if (rsq_result_commit_seq(result) > r->newest)
+        r->tally->commits++;
+    r->newest = rsq_result_commit_seq(result);
+    rsq_result_unref(result);
+}
+
+static void note_statement(runner *r, const char *sql, rsq_code code, const rsq_error *err)
+{
+    if (changes_schema(sql))
+        r->schema_changed = true;
+    if (begins_with(sql, "ANALYZE") || begins_with(sql, "PRAGMA optimize"))
+        r->analyzed = true;
+    if (code == RSQ_EBUSY || code == RSQ_ETIMEOUT || code == RSQ_ENOMEM || code == RSQ_EIO)
+        fail(r, NO_QUERY, "%.60s: %s", sql, err->message);
+}
+
+/* A caller who wants the rows of RETURNING, or the figures, takes another way through the library. */
+static bool wants_result(const step *s)
+{
+    return strstr(s->sql, "RETURNING") != NULL || strlen(s->sql) % 2 == 0;
+}
+
+static void pack(const step *s, rsq_value *values)
+{
+    for (size_t i = 0; i < s->nvalues; i++)
+        values[i] = rsq_integer(s->values[i]);
+}
+
+static void run_alone(runner *r, const step *s)
+{
+    rsq_value values[BATCH_MAX];
+    rsq_result *result = NULL;
+    rsq_error err;
+    rsq_code code;
+
+    if (!s->sql)
+        return;
+    pack(s, values);
+    if (s->kind == STEP_BATCH)
+        code = rsq_execute_batch(r->db, s->sql, values, s->nvalues, 1, NULL, NULL, &err);
+    else
+        code = rsq_execute(r->db, s->sql, NULL, 0, NULL, wants_result(s) ? &result : NULL, &err);
+    note_statement(r, s->sql, code, &err);
+    rsq_result_unref(result);
+}
+
+/* Where a transaction's function stands in its steps. */
+typedef struct cursor {
+    runner *run;
+    const commit *commit;
+    size_t at; /* the step that is next */
+} cursor;
+
+static rsq_code run_level(rsq_tx *tx, void *ctx);
+
+static void run_step(rsq_tx *tx, cursor *c, const step *s)
+{
+    rsq_value values[BATCH_MAX];
+    rsq_result *result = NULL;
+    rsq_error err;
+    rsq_code code;
+
+    if (s->kind == STEP_SAVEPOINT) {
+        (void)rsq_tx_transaction(tx, run_level, c, NULL);
+        return;
+    }
+    pack(s, values);
+    if (s->kind == STEP_BATCH)
+        code = rsq_tx_execute_batch(tx, s->sql, values, s->nvalues, 1, NULL, NULL, &err);
+    else
+        code = rsq_tx_execute(tx, s->sql, NULL, 0, NULL, wants_result(s) ? &result : NULL, &err);
+    note_statement(c->run, s->sql, code, &err);
+    rsq_result_unref(result);
+}
+
+/* The transaction or a savepoint: until its end, or that of the steps. */
+static rsq_code run_level(rsq_tx *tx, void *ctx)
+{
+    cursor *c = ctx;
+    const plan *p = c->run->plan;
+
+    while (c->at < c->commit->first + c->commit->count) {
+        const step *s = &p->steps[c->at++];
+
+        if (s->dropped)
+            continue;
+        if (s->kind == STEP_RELEASE)
+            return RSQ_OK;
+        if (s->kind == STEP_ROLLBACK_TO)
+            return RSQ_ECANCELLED;
+        run_step(tx, c, s);
+    }
+    return RSQ_OK;
+}
+
+/* What the savepoints' ends that have no beginning leave over is run as well. */
+static rsq_code run_body(rsq_tx *tx, void *ctx)
+{
+    cursor *c = ctx;
+
+    while (c->at < c->commit->first + c->commit->count)
+        (void)run_level(tx, c);
+    return c->commit->kind == COMMIT_TX ? RSQ_OK : RSQ_ECANCELLED;
+}
+
+static void run_foreign(runner *r, const commit *c)
+{
+    rsq_error err;
+
+    for (size_t i = c->first; i < c->first + c->count; i++) {
+        const step *s = &r->plan->steps[i];
+
+        if (s->dropped || !s->sql)
+            continue;
+        if (foreign_run(&r->foreign, r->path, s->sql))
+            r->tally->foreign++;
+        note_statement(r, s->sql, RSQ_OK, NULL);
+    }
+    if (!r->options->notices_foreign &&
+        rsq_execute(r->db, "UPDATE tick SET n = n + 1", NULL, 0, NULL, NULL, &err) != RSQ_OK)
+        fail(r, NO_QUERY, "tick: %s", err.message);
+}
+
+/* Submitted while the first one runs, the others may be committed together. */
+static void run_together(runner *r, const commit *c)
+{
+    rsq_op **ops = calloc(c->count, sizeof *ops);
+    rsq_error none = {0};
+
+    for (size_t i = 0; ops && i < c->count; i++) {
+        const step *s = &r->plan->steps[c->first + i];
+
+        if (!s->dropped && s->sql && rsq_execute_async(r->db, s->sql, NULL, 0, NULL, &ops[i]) != RSQ_OK)
+            fail(r, NO_QUERY, "cannot submit");
+    }
+    for (size_t i = 0; ops && i < c->count; i++) {
+        const rsq_error *err;
+
+        if (!ops[i])
+            continue;
+        if (rsq_op_wait(ops[i], STUCK_MS) != RSQ_OK)
+            fail(r, NO_QUERY, "a write does not end");
+        err = rsq_op_error(ops[i]);
+        note_statement(r, r->plan->steps[c->first + i].sql, rsq_op_status(ops[i]), err ? err : &none);
+        rsq_op_free(ops[i]);
+    }
+    free(ops);
+}
+
+static void open_stream(runner *r, size_t number)
+{
+    const query *q = &r->plan->queries[number];
+    live *l = &r->lives[number];
+    rsq_stream_options o = {.size = sizeof o, .queue = r->queue, .event = on_event, .ctx = l};
+    rsq_error err;
+
+    if (q->dropped)
+        return;
+    *l = (live){.run = r, .query = number, .opened = true};
+    if (rsq_stream_open(r->db, q->sql, q->params, q->nparams, &o, &l->stream, &err) != RSQ_OK)
+        fail(r, number, "open: %s", err.message);
+    r->tally->streams++;
+}
+
+static void run_steps(runner *r, const commit *c)
+{
+    cursor at = {.run = r, .commit = c, .at = c->first};
+
+    if (c->kind == COMMIT_TX || c->kind == COMMIT_TX_UNDONE) {
+        (void)rsq_transaction(r->db, run_body, &at, NULL, NULL);
+        return;
+    }
+    for (size_t i = c->first; i < c->first + c->count; i++) {
+        if (!r->plan->steps[i].dropped)
+            run_alone(r, &r->plan->steps[i]);
+    }
+}
+
+static void run_commit(runner *r, const commit *c)
+{
+    if (c->kind == COMMIT_OPEN) {
+        open_stream(r, c->query);
+        return;
+    }
+    if (c->kind == COMMIT_CLOSE) {
+        rsq_stream_close(r->lives[c->query].stream);
+        return;
+    }
+    if (c->kind == COMMIT_FOREIGN)
+        run_foreign(r, c);
+    else if (c->kind == COMMIT_ASYNC)
+        run_together(r, c);
+    else
+        run_steps(r, c);
+    shadow_run(r->shadow, r->plan, c);
+    look_at_number(r);
+}
+
+/* ------------------------------------------------------- an episode -- */
+
+static void open_all(runner *r)
+{
+    rsq_open_options o = {.size = sizeof o, .readers = READERS, .synchronous = RSQ_SYNC_OFF};
+    rsq_error err;
+
+    if (rsq_open(r->path, &o, &r->db, &err) != RSQ_OK || rsq_queue_new(&r->queue, &err) != RSQ_OK ||
+        rsq_execute(r->db, "CREATE TABLE tick(n)", NULL, 0, NULL, NULL, &err) != RSQ_OK ||
+        rsq_execute(r->db, "INSERT INTO tick VALUES (0)", NULL, 0, NULL, NULL, &err) != RSQ_OK) {
+        fail(r, NO_QUERY, "%s", err.message);
+        return;
+    }
+    look_at_number(r);
+    r->judge = judge_open(r->path, r->plan->nqueries);
+    r->shadow = shadow_open(r->tally);
+}
+
+static void remove_files(const char *path)
+{
+    static const char *const suffixes[] = {"", "-wal", "-shm"};
+    char name[300];
+
+    for (size_t i = 0; i < sizeof suffixes / sizeof suffixes[0]; i++) {
+        snprintf(name, sizeof name, "%s%s", path, suffixes[i]);
+        (void)unlink(name);
+    }
+}
+
+static void close_all(runner *r)
+{
+    foreign_stop(&r->foreign);
+    judge_close(r->judge);
+    shadow_close(r->shadow);
+    (void)rsq_close(r->db);
+    if (r->queue)
+        dispatch(r);
+    for (size_t i = 0; i < r->plan->nqueries; i++) {
+        if (r->lives[i].stream)
+            fail(r, i, "no end event");
+        rsq_result_unref(r->lives[i].last);
+    }
+    rsq_queue_free(r->queue);
+    remove_files(r->path);
+    free(r->lives);
+}
+
+failure run_plan(const plan *p, size_t ncommits, const run_options *options, tally *t)
+{
+    runner r = {.plan = p, .options = options, .tally = t, .lives = calloc(p->nqueries + 1, sizeof(live))};
+
+    if (!r.lives)
+        abort();
+    snprintf(r.path, sizeof r.path, "%s/oracle.db", options->folder);
+    remove_files(r.path);
+    open_all(&r);
+    for (r.commit = 0; r.commit < p->ncommits && r.commit < ncommits && !r.failure.failed; r.commit++) {
+        const commit *c = &p->commits[r.commit];
+
+        run_commit(&r, c);
+        if (c->hasty && r.commit + 1 < ncommits) {
+            r.hurried = true;
+            continue;
+        }
+        settle(&r);
+        if (!r.failure.failed)
+            judge_all(&r);
+    }
+    t->episodes++;
+    close_all(&r);
+    return r.failure;
+}

@@ -1,0 +1,150 @@
+/*
+ * Left out are: the commits after the failure, all streams but the one that
+ * failed, then statements, first half of them at once, at last one by one, as
+ * long as what remains still fails.
+ */
+#include "shrink.h"
+
+#include <stdlib.h>
+
+/* A failure that needs luck is given that many chances. */
+#define TRIES_MAX 6
+
+typedef struct shrinker {
+    plan *plan;
+    run_options options;
+    size_t ncommits;
+    unsigned tries;
+} shrinker;
+
+static bool fails(shrinker *s, size_t ncommits)
+{
+    tally ignored = {0};
+
+    for (unsigned i = 0; i < s->tries; i++) {
+        failure f = run_plan(s->plan, ncommits, &s->options, &ignored);
+
+        if (!f.failed)
+            continue;
+        if (f.commit + 1 < ncommits)
+            s->ncommits = f.commit + 1;
+        return true;
+    }
+    return false;
+}
+
+static void drop_other_streams(shrinker *s, size_t kept)
+{
+    plan *p = s->plan;
+
+    for (size_t i = 0; i < p->nqueries; i++)
+        p->queries[i].dropped = i != kept;
+    if (kept < p->nqueries && fails(s, s->ncommits))
+        return;
+    for (size_t i = 0; i < p->nqueries; i++)
+        p->queries[i].dropped = false;
+    for (size_t i = 0; i < p->nqueries; i++) {
+        p->queries[i].dropped = true;
+        if (!fails(s, s->ncommits))
+            p->queries[i].dropped = false;
+    }
+}
+
+/* Wait after each commit, unless the failure is about not waiting. */
+static void calm(shrinker *s)
+{
+    plan *p = s->plan;
+    bool *before = malloc(p->ncommits * sizeof *before);
+
+    if (!before)
+        return;
+    for (size_t i = 0; i < p->ncommits; i++) {
+        before[i] = p->commits[i].hasty;
+        p->commits[i].hasty = false;
+    }
+    if (!fails(s, s->ncommits)) {
+        for (size_t i = 0; i < p->ncommits; i++)
+            p->commits[i].hasty = before[i];
+    }
+    free(before);
+}
+
+/* The steps that are left, in order. Returns how many. */
+static size_t list_steps(const shrinker *s, size_t *list)
+{
+    const plan *p = s->plan;
+    size_t n = 0;
+
+    for (size_t i = 0; i < s->ncommits; i++) {
+        const commit *c = &p->commits[i];
+
+        for (size_t at = c->first; at < c->first + c->count; at++) {
+            if (!p->steps[at].dropped)
+                list[n++] = at;
+        }
+    }
+    return n;
+}
+
+static void set_dropped(plan *p, const size_t *list, size_t n, bool dropped)
+{
+    for (size_t i = 0; i < n; i++)
+        p->steps[list[i]].dropped = dropped;
+}
+
+/* Try without each run of `size` steps. True: something could be left out. */
+static bool drop_runs(shrinker *s, size_t *list, size_t size)
+{
+    size_t n = list_steps(s, list);
+    bool any = false;
+
+    for (size_t end = n; end > 0;) {
+        size_t start = end > size ? end - size : 0;
+
+        set_dropped(s->plan, list + start, end - start, true);
+        if (fails(s, s->ncommits))
+            any = true;
+        else
+            set_dropped(s->plan, list + start, end - start, false);
+        end = start;
+    }
+    return any;
+}
+
+static void drop_steps(shrinker *s)
+{
+    size_t *list = malloc((s->plan->nsteps + 1) * sizeof *list);
+    size_t size = s->plan->nsteps / 2;
+
+    if (!list)
+        return;
+    for (; size > 1; size /= 2)
+        (void)drop_runs(s, list, size);
+    while (drop_runs(s, list, 1))
+        ;
+    free(list);
+}
+
+/* How often must it be tried? Once if it never fails to fail. */
+static void learn_luck(shrinker *s)
+{
+    unsigned failed = 0;
+
+    s->tries = 1;
+    for (int i = 0; i < 4; i++)
+        failed += fails(s, s->ncommits);
+    if (failed < 4)
+        s->tries = TRIES_MAX;
+}
+
+size_t shrink_plan(plan *p, const failure *f, const run_options *options)
+{
+    shrinker s = {.plan = p, .options = *options, .ncommits = f->commit + 1};
+
+    s.options.report = NULL;
+    learn_luck(&s);
+    drop_other_streams(&s, f->query);
+    calm(&s);
+    drop_steps(&s);
+    return s.ncommits;
+}
