@@ -629,10 +629,8 @@ static void columns_after_alter(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        CASE(single_writes),     CASE(nested_transactions), CASE(parts_of_a_transaction),
-        CASE(temporary_objects), CASE(columns_after_alter),
         CASE(single_writes),      CASE(nested_transactions), CASE(parts_of_a_transaction),
-        CASE(several_statements), CASE(columns_after_alter),
+        CASE(several_statements), CASE(temporary_objects),   CASE(columns_after_alter),
     };
 
     if (sqlite3_config(SQLITE_CONFIG_LOOKASIDE, 0, 0) != SQLITE_OK)
