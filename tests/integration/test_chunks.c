@@ -617,6 +617,7 @@ static void total_timeout(void **state)
     start(f, 2);
     opts.timeout_ms = 5;
     op = submitted(f, ENDLESS_ROWS, opts);
+    WANT_CODE(RSQ_OK, rsq_op_wait(op, FIXTURE_DEADLINE_MS)); /* else the next one may begin first */
     await_room(f);
     expect_ended(op, RSQ_ETIMEOUT);
     op_freed(op);
