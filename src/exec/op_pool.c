@@ -8,7 +8,7 @@
 #define CLASSES 9
 
 /* Bytes in free blocks at most. */
-#define KEEP_MAX ((size_t)4 << 20)
+#define KEEP_MAX ((size_t)16 << 20)
 
 typedef struct free_block {
     struct free_block *next;

@@ -46,17 +46,22 @@ void rsq_stop_init(rsq_stop *s, rsq_timer *timer, uint32_t timeout_ms,
     s->conn = NULL;
     s->why = RSQ_OK;
     s->deadline = (rsq_timer_entry){.due = due};
-    if (timeout_ms && timeout_ms != RSQ_NO_TIMEOUT)
+    s->timed = timeout_ms && timeout_ms != RSQ_NO_TIMEOUT;
+    if (s->timed)
         rsq_timer_add(timer, &s->deadline, rsq_deadline_ns(timeout_ms));
 }
 
 void rsq_stop_detach(rsq_stop *s)
 {
+    bool timed;
+
     rsq_mutex_lock(&s->mu);
     assert(!s->conn);
     s->entered = true;
+    timed = s->timed;
     rsq_mutex_unlock(&s->mu);
-    rsq_timer_remove(s->timer, &s->deadline);
+    if (timed)
+        rsq_timer_remove(s->timer, &s->deadline);
 }
 
 void rsq_stop_fini(rsq_stop *s)
@@ -70,8 +75,10 @@ void rsq_stop_ask(rsq_stop *s, rsq_code why)
 
     rsq_mutex_lock(&s->mu);
     early = ask_locked(s, why);
-    if (s->conn)
+    if (s->conn) {
+        s->timed = true;
         rsq_timer_add(s->timer, &s->deadline, rsq_now_ns() + REPEAT_NS);
+    }
     rsq_mutex_unlock(&s->mu);
     if (early)
         s->early(s, why);

@@ -34,6 +34,7 @@ typedef struct rsq_stop {
     rsq_conn *conn; /* borrowed while the run has it; NULL: it does not run */
     rsq_code why;   /* RSQ_ECANCELLED, RSQ_ETIMEOUT; RSQ_OK: not asked */
     bool entered;   /* it has begun and does not rest, or it ended */
+    bool timed;     /* the timer has, or had, its entry */
 
     rsq_timer_entry deadline; /* the deadline, then each next interrupt */
 } rsq_stop;
