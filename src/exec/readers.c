@@ -52,8 +52,8 @@ static void return_locked(rsq_readers *rs, rsq_reader *r)
     rsq_holder_clear(&r->holder);
     rs->leased--;
     give_back_locked(rs, r);
-    if (rs->leased == 0)
-        rsq_cond_broadcast(&rs->quiet);
+    if (is_paused(rs) && rs->leased == 0)
+        rsq_cond_broadcast(&rs->quiet); /* only a pause waits for that */
 }
 
 static bool any_kept_locked(const rsq_readers *rs)
