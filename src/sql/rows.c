@@ -22,7 +22,30 @@ void rsq_row_measure(rsq_conn *c, sqlite3_stmt *h, size_t columns)
         c->cell_stride = RSQ_ROW_NO_STRIDE;
 }
 
-static bool copy_bytes(rsq_builder *b, rsq_value *cell, const void *bytes, uint32_t len)
+/* Most texts are short: two overlapping words cost less than a call of memcpy(). */
+static inline void copy_few(char *to, const char *from, size_t len)
+{
+    uint64_t first;
+    uint64_t last;
+    uint32_t half[2];
+
+    if (len >= 8) {
+        memcpy(&first, from, 8);
+        memcpy(&last, from + len - 8, 8);
+        memcpy(to, &first, 8);
+        memcpy(to + len - 8, &last, 8);
+    } else if (len >= 4) {
+        memcpy(&half[0], from, 4);
+        memcpy(&half[1], from + len - 4, 4);
+        memcpy(to, &half[0], 4);
+        memcpy(to + len - 4, &half[1], 4);
+    } else {
+        for (size_t i = 0; i < len; i++)
+            to[i] = from[i];
+    }
+}
+
+static inline bool copy_bytes(rsq_builder *b, rsq_value *cell, const char *bytes, uint32_t len)
 {
     char *to = rsq_builder_bytes(b, (size_t)len + 1);
 
@@ -32,7 +55,9 @@ static bool copy_bytes(rsq_builder *b, rsq_value *cell, const void *bytes, uint3
         b->failed = RSQ_ENOMEM; /* SQLite had no memory to convert the text */
         return false;
     }
-    if (len)
+    if (len <= 16)
+        copy_few(to, bytes, len);
+    else
         memcpy(to, bytes, len);
     to[len] = '\0';
     cell->len = len;
@@ -42,7 +67,7 @@ static bool copy_bytes(rsq_builder *b, rsq_value *cell, const void *bytes, uint3
 
 static inline bool copy_cell(rsq_builder *b, rsq_value *cell, sqlite3_value *v, bool utf8)
 {
-    const void *bytes;
+    const char *bytes;
 
     cell->len = 0;
     switch (sqlite3_value_type(v)) {
@@ -57,7 +82,7 @@ static inline bool copy_cell(rsq_builder *b, rsq_value *cell, sqlite3_value *v, 
     case SQLITE_TEXT:
         cell->type = RSQ_TEXT;
         /* value_blob does not ask for a terminator, but gives the text as it is stored. */
-        bytes = utf8 ? sqlite3_value_blob(v) : (const void *)sqlite3_value_text(v);
+        bytes = utf8 ? sqlite3_value_blob(v) : (const char *)sqlite3_value_text(v);
         return copy_bytes(b, cell, bytes, (uint32_t)sqlite3_value_bytes(v));
     case SQLITE_BLOB:
         cell->type = RSQ_BLOB;
