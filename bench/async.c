@@ -342,8 +342,8 @@ static const bench_case cases[] = {
         .peers = {{.name = "resqlite-10", .ops = &few_ops, .variant = ASYNC_FEW},
                   {.name = "resqlite-10-slowly", .ops = &few_ops, .variant = ASYNC_FEW_SLOWLY},
                   {.name = "resqlite-20000", .ops = &many_ops, .variant = ASYNC_MANY}},
-        .goals = {{"reads", "resqlite-20000", "resqlite-10-slowly", 1.30},
-                  {"reads", "resqlite-10", "resqlite-10", 1.00, BENCH_GOAL_VALUE}},
+        .goals = {BENCH_RATIO("reads", "resqlite-20000", "resqlite-10-slowly", 1.30),
+                  BENCH_VALUE("reads", "resqlite-10", 1.00)},
     },
     {
         .workload = "async",
@@ -353,8 +353,8 @@ static const bench_case cases[] = {
         .peers = {{.name = "resqlite", .ops = &point_ops, .variant = ASYNC_BLOCKING},
                   {.name = "resqlite-wait", .ops = &point_ops, .variant = ASYNC_WAIT},
                   {.name = "resqlite-queue", .ops = &point_ops, .variant = ASYNC_QUEUE}},
-        .goals = {{"reads", "resqlite-wait", "resqlite", 1.00, BENCH_GOAL_EXCESS},
-                  {"reads", "resqlite-queue", "resqlite", 1.00, BENCH_GOAL_EXCESS}},
+        .goals = {BENCH_EXCESS("reads", "resqlite-wait", "resqlite", 1.00),
+                  BENCH_EXCESS("reads", "resqlite-queue", "resqlite", 1.00)},
     },
 };
 

@@ -87,6 +87,19 @@ typedef struct bench_goal {
     bench_goal_kind kind;
 } bench_goal;
 
+#define BENCH_RATIO(area, peer, to, max)      \
+    {                                         \
+        area, peer, to, max, BENCH_GOAL_RATIO \
+    }
+#define BENCH_EXCESS(area, peer, to, max)      \
+    {                                          \
+        area, peer, to, max, BENCH_GOAL_EXCESS \
+    }
+#define BENCH_VALUE(area, peer, max)            \
+    {                                           \
+        area, peer, peer, max, BENCH_GOAL_VALUE \
+    }
+
 struct bench_case {
     const char *workload;
     const char *name;

@@ -218,7 +218,7 @@ static const bench_case cases[] = {
                 {.name = "resqlite-8", .ops = &rsq_opener, .variant = 8},
                 {.name = "raw", .ops = &raw_opener},
             },
-        .goals = {{"foundation", "resqlite-8", "resqlite-1", 3.0}},
+        .goals = {BENCH_RATIO("foundation", "resqlite-8", "resqlite-1", 3.0)},
     },
     {
         .workload = "open",
@@ -231,7 +231,7 @@ static const bench_case cases[] = {
                 {.name = "resqlite-8", .ops = &rsq_opener, .variant = 8 | OPEN_AND_READ},
                 {.name = "raw", .ops = &raw_opener, .variant = OPEN_AND_READ},
             },
-        .goals = {{"foundation", "resqlite-8", "resqlite-1", 3.0}},
+        .goals = {BENCH_RATIO("foundation", "resqlite-8", "resqlite-1", 3.0)},
     },
 };
 

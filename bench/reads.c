@@ -32,18 +32,24 @@
         .peers = {{.name = "raw", .ops = &reads_raw_rows},                                              \
                   {.name = "raw-json1", .ops = &reads_raw_json1},                                       \
                   {.name = "resqlite", .ops = &reads_rsq_json}},                                        \
-        .goals = {{"reads", "resqlite", "raw", 1.10}, {"reads", "resqlite", "raw-json1", 0.35}},        \
+        .goals = {BENCH_RATIO("reads", "resqlite", "raw", 1.10),                                        \
+                  BENCH_RATIO("reads", "resqlite", "raw-json1", 0.35)},                                 \
     }
 
 static const bench_case cases[] = {
-    ROWS_CASE(10, {"reads", "resqlite", "raw", 0.70}),
-    ROWS_CASE(100, {"reads", "resqlite", "raw", 1.00}, {"reads", "resqlite-accessors", "raw", 1.10}),
-    ROWS_CASE(1000, {"foundation", "resqlite", "raw", 1.10}, {"reads", "resqlite", "raw", 1.00},
-              {"reads", "resqlite-accessors", "raw", 1.10}),
-    ROWS_CASE(5000, {"reads", "resqlite", "raw", 1.00}, {"reads", "resqlite-accessors", "raw", 1.10}),
-    ROWS_CASE(10000, {"foundation", "resqlite", "raw", 1.10}, {"reads", "resqlite", "raw", 1.00},
-              {"reads", "resqlite-accessors", "raw", 1.10}),
-    ROWS_CASE(20000, {"reads", "resqlite", "raw", 1.00}, {"reads", "resqlite-accessors", "raw", 1.10}),
+    ROWS_CASE(10, BENCH_RATIO("reads", "resqlite", "raw", 0.70)),
+    ROWS_CASE(100, BENCH_RATIO("reads", "resqlite", "raw", 1.00),
+              BENCH_RATIO("reads", "resqlite-accessors", "raw", 1.10)),
+    ROWS_CASE(1000, BENCH_RATIO("foundation", "resqlite", "raw", 1.10),
+              BENCH_RATIO("reads", "resqlite", "raw", 1.00),
+              BENCH_RATIO("reads", "resqlite-accessors", "raw", 1.10)),
+    ROWS_CASE(5000, BENCH_RATIO("reads", "resqlite", "raw", 1.00),
+              BENCH_RATIO("reads", "resqlite-accessors", "raw", 1.10)),
+    ROWS_CASE(10000, BENCH_RATIO("foundation", "resqlite", "raw", 1.10),
+              BENCH_RATIO("reads", "resqlite", "raw", 1.00),
+              BENCH_RATIO("reads", "resqlite-accessors", "raw", 1.10)),
+    ROWS_CASE(20000, BENCH_RATIO("reads", "resqlite", "raw", 1.00),
+              BENCH_RATIO("reads", "resqlite-accessors", "raw", 1.10)),
     JSON_CASE(10),
     JSON_CASE(100),
     JSON_CASE(1000),
@@ -66,10 +72,10 @@ static const bench_case cases[] = {
             },
         .goals =
             {
-                {"foundation", "resqlite", "raw", 1.20},
-                {"reads", "resqlite", "raw", 0.30},
-                {"reads", "resqlite", "raw-tx-typed", 1.35},
-                {"reads", "resqlite-not-kept", "raw", 1.10},
+                BENCH_RATIO("foundation", "resqlite", "raw", 1.20),
+                BENCH_RATIO("reads", "resqlite", "raw", 0.30),
+                BENCH_RATIO("reads", "resqlite", "raw-tx-typed", 1.35),
+                BENCH_RATIO("reads", "resqlite-not-kept", "raw", 1.10),
             },
     },
     {
@@ -80,7 +86,7 @@ static const bench_case cases[] = {
         .size = 1000,
         .sample_ms = 20,
         .peers = {{.name = "raw", .ops = &beside_raw_point}, {.name = "resqlite", .ops = &beside_rsq_point}},
-        .goals = {{"reads", "resqlite", "raw", 1.00}},
+        .goals = {BENCH_RATIO("reads", "resqlite", "raw", 1.00)},
     },
     {
         .workload = "point",
@@ -88,7 +94,7 @@ static const bench_case cases[] = {
         .unit = "allocations/query",
         .size = 1000,
         .peers = {{.name = "resqlite", .ops = &reads_rsq_point_heap}},
-        .goals = {{"reads", "resqlite", "resqlite", 1.00, BENCH_GOAL_VALUE}},
+        .goals = {BENCH_VALUE("reads", "resqlite", 1.00)},
     },
     {
         /* 1.8 times the throughput is a time per read of at most 1 / 1.8. */
@@ -104,7 +110,7 @@ static const bench_case cases[] = {
                 {.name = "raw", .ops = &reads_raw_rows},
                 {.name = "raw-two", .ops = &reads_raw_rows, .variant = READ_TWO_THREADS, .to = "raw"},
             },
-        .goals = {{"reads", "resqlite-two", "resqlite", 1 / 1.8}},
+        .goals = {BENCH_RATIO("reads", "resqlite-two", "resqlite", 1 / 1.8)},
     },
     {
         .workload = "statements",
@@ -118,7 +124,7 @@ static const bench_case cases[] = {
                 {.name = "raw", .ops = &reads_raw_point, .variant = READ_NUMBERED},
                 {.name = "raw-128", .ops = &reads_raw_point, .variant = READ_ROTATION, .to = "raw"},
             },
-        .goals = {{"reads", "resqlite-128", "resqlite", 1.10}},
+        .goals = {BENCH_RATIO("reads", "resqlite-128", "resqlite", 1.10)},
     },
 };
 

@@ -354,7 +354,8 @@ static const bench_ops raw_batch_ops = {
         .peers = {{.name = "raw", .ops = &raw_batch_ops},                                               \
                   {.name = "raw-hook", .ops = &raw_batch_ops, .variant = WRITE_HOOK},                   \
                   {.name = "resqlite", .ops = &rsq_batch_ops}},                                         \
-        .goals = {{"writes", "resqlite", "raw-hook", 1.00}, {"writes", "resqlite", "raw", 1.10}},       \
+        .goals = {BENCH_RATIO("writes", "resqlite", "raw-hook", 1.00),                                  \
+                  BENCH_RATIO("writes", "resqlite", "raw", 1.10)},                                      \
     }
 
 static const bench_case cases[] = {
@@ -370,7 +371,7 @@ static const bench_case cases[] = {
                 {.name = "raw-hook", .ops = &raw_each_ops, .variant = WRITE_HOOK},
                 {.name = "resqlite", .ops = &rsq_each_ops},
             },
-        .goals = {{"writes", "resqlite", "raw", 1.05}},
+        .goals = {BENCH_RATIO("writes", "resqlite", "raw", 1.05)},
     },
     BATCH_CASE(100),
     BATCH_CASE(1000),
