@@ -121,7 +121,7 @@ static rsq_member *take_next(rsq_member *m, rsq_members *others)
     return m->next;
 }
 
-/* Run members until one may not share the transaction. False: one has spoilt it. */
+/* Run members until one may not share the transaction, or is of another origin. False: one has spoilt it. */
 static bool run_all(rsq_conn *c, rsq_member *first, rsq_members *others, size_t *count)
 {
     int64_t until = rsq_now_ns() + GROUP_NS;

@@ -83,13 +83,36 @@ static void take_locked(batch *b, rsq_live *live)
     rsq_run_begin_locked(&b->runs[b->count++], live);
 }
 
-/* Those that were woken; `all`: those that are idle, too. */
-static void collect_locked(batch *b, const rsq_group *g, bool all)
+static bool was_woken(const rsq_live *live)
+{
+    return live->state == RSQ_LIVE_QUEUED || live->state == RSQ_LIVE_WAITING;
+}
+
+/* Before the snapshot is opened: those that were woken. */
+static void collect_locked(batch *b, const rsq_group *g)
 {
     for (rsq_live *live = g->lives; live && b->count < b->capacity; live = live->group_next) {
-        if (live->state == RSQ_LIVE_QUEUED || live->state == RSQ_LIVE_WAITING ||
-            (all && live->state == RSQ_LIVE_IDLE))
+        if (was_woken(live))
             take_locked(b, live);
+    }
+}
+
+/*
+ * With the snapshot at `seq`: those that were woken meanwhile, and if it holds a
+ * commit that nobody was told of, the others too. What woke one may be newer
+ * than the snapshot: then it is read in it, for the others' sake, and again.
+ */
+static void collect_more_locked(batch *b, const rsq_group *g, uint64_t seq)
+{
+    uint64_t told_seq = g->owner->told_seq;
+
+    for (rsq_live *live = g->lives; live && b->count < b->capacity; live = live->group_next) {
+        bool woken = was_woken(live);
+
+        if (!woken && (live->state != RSQ_LIVE_IDLE || seq <= told_seq))
+            continue;
+        take_locked(b, live);
+        live->marked = woken && told_seq > seq;
     }
 }
 
@@ -105,7 +128,7 @@ static bool begin(batch *b, const rsq_group *g, rsq_core **core)
         b->runs = rsq_alloc(members * sizeof *b->runs);
     if (b->runs) {
         b->capacity = members;
-        collect_locked(b, g, false);
+        collect_locked(b, g);
     }
     rsq_mutex_unlock(&g->owner->mu);
     return !members || b->runs || !*core;
@@ -114,7 +137,7 @@ static bool begin(batch *b, const rsq_group *g, rsq_core **core)
 static void collect_more(batch *b, const rsq_group *g, uint64_t seq)
 {
     rsq_mutex_lock(&g->owner->mu);
-    collect_locked(b, g, seq > g->owner->told_seq);
+    collect_more_locked(b, g, seq);
     rsq_mutex_unlock(&g->owner->mu);
 }
 

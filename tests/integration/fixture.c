@@ -146,6 +146,13 @@ static bool probes_ended(const fixture *f)
     return good;
 }
 
+static void free_event(probe_event *e)
+{
+    rsq_result_unref(e->result);
+    rsq_result_unref(e->before);
+    free(e->changes);
+}
+
 static void free_probes(fixture *f)
 {
     probe *next;
@@ -153,7 +160,7 @@ static void free_probes(fixture *f)
     for (probe *p = f->probes; p; p = next) {
         next = p->next;
         for (size_t i = 0; i < p->count; i++)
-            rsq_result_unref(p->events[i].result);
+            free_event(&p->events[i]);
         free(p->events);
         free(p);
     }
@@ -407,6 +414,11 @@ bool fixture_changed(const rsq_result *r, const char *table)
 
 /* ------------------------------------------------------------ live queries -- */
 
+static bool is_answer(rsq_event_kind kind)
+{
+    return kind == RSQ_EVENT_RESULT || kind == RSQ_EVENT_DIFFERENCE || kind == RSQ_EVENT_SIGNAL;
+}
+
 static void probe_blame(probe *p, const char *what)
 {
     if (!p->blame[0])
@@ -422,14 +434,36 @@ static void probe_check(probe *p, const rsq_stream *s, const rsq_stream_event *e
         probe_blame(p, "the event came before rsq_stream_open() had written the stream, or for another one");
     if (p->ends)
         probe_blame(p, "an event after the end event");
-    if ((ev->kind == RSQ_EVENT_RESULT) != (ev->result != NULL))
+    if ((ev->kind == RSQ_EVENT_RESULT || ev->kind == RSQ_EVENT_DIFFERENCE) != (ev->result != NULL))
         probe_blame(p, "a result where none belongs, or none where one does");
     if ((ev->kind == RSQ_EVENT_ERROR) != (ev->error != NULL))
         probe_blame(p, "an error where none belongs, or none where one does");
-    if (ev->kind == RSQ_EVENT_RESULT && p->results && ev->commit_seq <= p->newest)
+    if ((ev->kind == RSQ_EVENT_DIFFERENCE) != (ev->before != NULL))
+        probe_blame(p, "a difference without the answer before it, or such an answer without a difference");
+    if (is_answer(ev->kind) && p->results && ev->commit_seq <= p->newest && !p->may_repeat)
         probe_blame(p, "the commit number did not rise");
     if (p->count && p->events[p->count - 1].ended && ev->kind != RSQ_EVENT_END)
         probe_blame(p, "an event after the error that ended the stream");
+}
+
+static void copy_changes(probe_event *e, const rsq_stream_event *ev)
+{
+    size_t columns = 0;
+    uint32_t *to;
+
+    for (size_t i = 0; i < ev->nchanges; i++)
+        columns += ev->changes[i].ncolumns;
+    e->changes = grown(NULL, ev->nchanges * sizeof *e->changes + columns * sizeof *to);
+    e->nchanges = ev->nchanges;
+    to = (uint32_t *)(void *)(e->changes + ev->nchanges);
+    for (size_t i = 0; i < ev->nchanges; i++) {
+        e->changes[i] = ev->changes[i];
+        if (!ev->changes[i].ncolumns)
+            continue;
+        memcpy(to, ev->changes[i].columns, ev->changes[i].ncolumns * sizeof *to);
+        e->changes[i].columns = to;
+        to += ev->changes[i].ncolumns;
+    }
 }
 
 static void probe_event_came(rsq_stream *s, const rsq_stream_event *ev, void *ctx)
@@ -445,10 +479,13 @@ static void probe_event_came(rsq_stream *s, const rsq_stream_event *ev, void *ct
     e->ended = ev->ended;
     e->commit_seq = ev->commit_seq;
     e->result = ev->result ? rsq_result_ref(ev->result) : NULL;
+    e->before = ev->before ? rsq_result_ref(ev->before) : NULL;
+    if (ev->kind == RSQ_EVENT_DIFFERENCE)
+        copy_changes(e, ev);
     if (ev->error)
         e->error = *ev->error;
     p->count++;
-    if (ev->kind == RSQ_EVENT_RESULT) {
+    if (is_answer(ev->kind)) {
         p->results++;
         p->newest = ev->commit_seq;
     } else if (ev->kind == RSQ_EVENT_END) {
@@ -514,9 +551,10 @@ const probe_event *probe_await(probe *p, const char *file, int line)
     return &p->events[p->taken++];
 }
 
-static const probe_event *await_kind(probe *p, rsq_event_kind kind, const char *file, int line)
+const probe_event *probe_expect_kind(probe *p, rsq_event_kind kind, const char *file, int line)
 {
-    static const char *const names[] = {"nothing", "a result", "an error", "the end"};
+    static const char *const names[] = {"nothing", "a result",     "an error",
+                                        "the end", "a difference", "a signal"};
     const probe_event *e = probe_await(p, file, line);
 
     if (e->kind != kind) {
@@ -528,12 +566,12 @@ static const probe_event *await_kind(probe *p, rsq_event_kind kind, const char *
 
 void probe_expect_rows(probe *p, const char *rows, const char *file, int line)
 {
-    fixture_expect_result(await_kind(p, RSQ_EVENT_RESULT, file, line)->result, rows, file, line);
+    fixture_expect_result(probe_expect_kind(p, RSQ_EVENT_RESULT, file, line)->result, rows, file, line);
 }
 
 const rsq_error *probe_expect_error(probe *p, const char *file, int line)
 {
-    const probe_event *e = await_kind(p, RSQ_EVENT_ERROR, file, line);
+    const probe_event *e = probe_expect_kind(p, RSQ_EVENT_ERROR, file, line);
 
     if (e->error.code == RSQ_OK || !e->error.message[0])
         fail_at(file, line, "an error event without code or message");
@@ -542,7 +580,7 @@ const rsq_error *probe_expect_error(probe *p, const char *file, int line)
 
 void probe_expect_end(probe *p, const char *file, int line)
 {
-    await_kind(p, RSQ_EVENT_END, file, line);
+    probe_expect_kind(p, RSQ_EVENT_END, file, line);
     if (p->count != p->taken)
         fail_at(file, line, "an event after the end");
 }
@@ -550,7 +588,7 @@ void probe_expect_end(probe *p, const char *file, int line)
 void probe_expect_reaches(probe *p, const char *rows, const char *file, int line)
 {
     for (;;) {
-        const probe_event *e = await_kind(p, RSQ_EVENT_RESULT, file, line);
+        const probe_event *e = probe_expect_kind(p, RSQ_EVENT_RESULT, file, line);
         char *got = fixture_dump(e->result);
         bool same = strcmp(got, rows) == 0;
 
@@ -589,7 +627,7 @@ void probe_expect_quiet(probe *p, const char *file, int line)
          rsq_execute(p->f->db, "INSERT INTO canary VALUES (1)", NULL, 0, NULL, &write, &p->f->err));
     seq = rsq_result_commit_seq(write);
     rsq_result_unref(write);
-    while (await_kind(p->f->canary, RSQ_EVENT_RESULT, file, line)->commit_seq < seq)
+    while (probe_expect_kind(p->f->canary, RSQ_EVENT_RESULT, file, line)->commit_seq < seq)
         continue;
     if (p->count != p->taken)
         fail_at(file, line, "an event came where none may come");

@@ -136,6 +136,9 @@ typedef struct probe_event {
     uint64_t commit_seq;
     rsq_result *result;
     rsq_error error;
+    rsq_result *before;
+    rsq_change *changes; /**< a copy; owned by the probe */
+    size_t nchanges;
 } probe_event;
 
 /** Collects the events of one live query. Owned by the fixture. */
@@ -146,9 +149,10 @@ struct probe {
     probe_event *events;
     size_t count;    /**< events that came */
     size_t taken;    /**< of those, looked at by the test */
-    size_t results;  /**< of those that came, RSQ_EVENT_RESULT */
+    size_t results;  /**< of those that came, answers: results, differences and signals */
     size_t ends;     /**< RSQ_EVENT_END; may become 1 */
     uint64_t newest; /**< commit number of the newest result */
+    bool may_repeat; /**< commit numbers need not rise: its parameters change, or it is volatile */
     bool abandoned;  /**< its queue is freed first, so no end event will come */
     char blame[160]; /**< a promise that an event broke; empty if none */
     void (*then)(probe *p, const probe_event *ev, void *ctx); /**< called in the callback, NULL for nothing */
@@ -185,6 +189,12 @@ probe *probe_open(fixture *f, rsq_db *db, rsq_queue *q, const char *sql, const r
                   size_t nparams, const char *file, int line);
 /** The same options for a stream that is opened by hand: events go to `p`. */
 probe *probe_new(fixture *f, rsq_queue *q, rsq_stream_options *opts);
+/** Open it on the fixture's database and queue with the options of probe_new(), changed by the test. */
+#define WATCH_SET(f, p, sql, opts) \
+    WANT((f), RSQ_OK, rsq_stream_open((f)->db, (sql), NULL, 0, (opts), &(p)->stream, &(f)->err))
+/** The next event must be of that kind; borrowed from the probe. */
+#define EXPECT_KIND(p, kind) probe_expect_kind((p), (kind), __FILE__, __LINE__)
+const probe_event *probe_expect_kind(probe *p, rsq_event_kind kind, const char *file, int line);
 const probe_event *probe_await(probe *p, const char *file, int line);
 void probe_expect_rows(probe *p, const char *rows, const char *file, int line);
 void probe_expect_reaches(probe *p, const char *rows, const char *file, int line);
