@@ -249,7 +249,13 @@ enum {
     /** A reader ends its read transaction after each query instead of keeping it while it is the newest. */
     RSQ_OPEN_NO_KEPT_SNAPSHOTS = 1u << 3,
     /** Each statement has a transaction of its own, also when several wait for the writer together. */
-    RSQ_OPEN_NO_GROUP_COMMIT = 1u << 4
+    RSQ_OPEN_NO_GROUP_COMMIT = 1u << 4,
+    /**
+     * Nobody else writes to the files while they are open: no other process and no other handle. Live queries
+     * then do not look for others' commits, 100 times a second while there are streams. Those that come all
+     * the same are noticed with the next commit of this handle.
+     */
+    RSQ_OPEN_NO_EXTERNAL_WRITERS = 1u << 5
 };
 
 /** When SQLite syncs; see SQLite's PRAGMA synchronous. */

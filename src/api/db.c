@@ -108,7 +108,8 @@ static rsq_code check_attach(const rsq_open_options *o, size_t i, rsq_error *err
 static rsq_code check_options(const char *path, const rsq_open_options *o, rsq_error *err)
 {
     const uint32_t known = RSQ_OPEN_READONLY | RSQ_OPEN_NO_CREATE | RSQ_OPEN_NO_FOREIGN_KEYS |
-                           RSQ_OPEN_NO_KEPT_SNAPSHOTS | RSQ_OPEN_NO_GROUP_COMMIT;
+                           RSQ_OPEN_NO_KEPT_SNAPSHOTS | RSQ_OPEN_NO_GROUP_COMMIT |
+                           RSQ_OPEN_NO_EXTERNAL_WRITERS;
     bool memory = !path[0] || strcmp(path, ":memory:") == 0;
 
     if (o->flags & ~known)

@@ -158,6 +158,16 @@ static rsq_write_state wait_locked(rsq_writer *w, rsq_write *write, uint32_t tim
     return write->state;
 }
 
+bool rsq_writer_is_idle(rsq_writer *w)
+{
+    bool idle;
+
+    rsq_mutex_lock(&w->mu);
+    idle = !w->held;
+    rsq_mutex_unlock(&w->mu);
+    return idle;
+}
+
 rsq_code rsq_writer_acquire(rsq_writer *w, const char *sql, size_t sql_len, uint32_t timeout_ms,
                             rsq_error *err)
 {

@@ -81,6 +81,9 @@ rsq_code rsq_writer_acquire(rsq_writer *w, const char *sql, size_t sql_len, uint
  */
 void rsq_writer_release(rsq_writer *w);
 
+/* Has nobody the turn? Then all that was committed has been told to the sink. */
+bool rsq_writer_is_idle(rsq_writer *w);
+
 /* Run one statement when its turn comes, on this thread or on that of whoever has the turn. `out` may be
  * NULL. */
 rsq_code rsq_writer_execute(rsq_writer *w, const rsq_request *rq, uint32_t timeout_ms, rsq_result **out,

@@ -55,6 +55,7 @@ typedef enum rsq_shape { RSQ_SHAPE_CELLS, RSQ_SHAPE_JSON } rsq_shape;
 typedef struct rsq_changes {
     rsq_names tables; /* `all` when a schema change, another process or lack of memory hides what changed */
     uint64_t commit_seq; /* 0: nothing was committed */
+    uint64_t before_seq; /* the commit before the first of them, by whoever */
     uint32_t origin;     /* of all that was committed; 0: none, or there are several */
 } rsq_changes;
 
@@ -89,6 +90,14 @@ rsq_code rsq_conn_snapshot_open(rsq_conn *c, rsq_error *err);
 rsq_code rsq_conn_snapshot_alone(rsq_conn *c, rsq_error *err);
 /* Number of the newest commit in the snapshot that is open. */
 uint64_t rsq_conn_snapshot_seq(const rsq_conn *c);
+
+/* Number of the newest commit by whoever, from shared memory, while rsq_conn_may_keep(). No system call. */
+uint64_t rsq_conn_newest_seq(const rsq_conn *c);
+
+/* Is the schema of the newest commit another one than at the last call, or not known? Leaves no snapshot
+ * open.
+ */
+bool rsq_conn_schema_changed(rsq_conn *c);
 
 /* May a snapshot stay open between two calls? Only where a log lets others write meanwhile, and its index is
  * in reach. */

@@ -37,6 +37,11 @@ static bool has_snapshots(const rsq_conn *c)
     return c->role == RSQ_CONN_READER;
 }
 
+uint64_t rsq_conn_newest_seq(const rsq_conn *c)
+{
+    return rsq_seq_extend(c->config->seq, rsq_walindex_live_counter(&c->walindex));
+}
+
 bool rsq_conn_may_keep(const rsq_conn *c)
 {
     return c->wal && c->walindex.mapped;
@@ -196,4 +201,12 @@ rsq_code rsq_conn_snapshot_open(rsq_conn *c, rsq_error *err)
             return rsq_error_set(err, RSQ_EIO, "the reader's last snapshot cannot be ended");
     }
     return begin_newest(c, err);
+}
+
+bool rsq_conn_schema_changed(rsq_conn *c)
+{
+    bool changed = rsq_conn_snapshot_open(c, NULL) != RSQ_OK || c->stale;
+
+    c->stale = false;
+    return !rsq_conn_snapshot_close(c) || changed;
 }

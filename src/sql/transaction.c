@@ -131,10 +131,10 @@ void rsq_conn_note_commit(rsq_conn *c)
             changed->all = true;
         seq = number_commit(c, &foreign);
         note_origin(c, foreign);
+        if (c->committed.commit_seq == 0)
+            c->committed.before_seq = seq - (c->wal ? c->logged : 1);
         c->committed.commit_seq = seq;
         rsq_names_merge(&c->committed.tables, changed);
-        if (foreign)
-            c->committed.tables.all = true;
     }
     end_account(c);
 }

@@ -37,6 +37,8 @@ void rsq_streams_start(rsq_streams *ss, rsq_core *core)
     rsq_mutex_lock(&ss->mu);
     ss->core = core;
     ss->told_seq = atomic_load_explicit(&core->seq.newest, memory_order_relaxed);
+    ss->watches = !core->single && !(core->config.flags & RSQ_OPEN_NO_EXTERNAL_WRITERS);
+    ss->look_ns = RSQ_NO_DEADLINE;
     rsq_mutex_unlock(&ss->mu);
 }
 
@@ -50,8 +52,10 @@ void rsq_streams_stop(rsq_streams *ss)
     core = ss->core;
     ss->core = NULL;
     rsq_mutex_unlock(&ss->mu);
-    if (core)
-        rsq_timer_remove(&core->timer, &ss->clock);
+    if (!core)
+        return;
+    rsq_timer_remove(&core->timer, &ss->clock);
+    rsq_foreign_fini(&ss->foreign);
 }
 
 /* --- the clock --- */
@@ -63,18 +67,83 @@ void rsq_streams_schedule_locked(rsq_streams *ss, rsq_live *live, int64_t due_ns
         rsq_timer_add(&ss->core->timer, &ss->clock, due_ns);
 }
 
-/* On the timer's thread. What is added under the mutex is never lost, as a time that is returned could be. */
+uint64_t rsq_streams_told(rsq_streams *ss)
+{
+    uint64_t told_seq;
+
+    rsq_mutex_lock(&ss->mu);
+    told_seq = ss->told_seq;
+    rsq_mutex_unlock(&ss->mu);
+    return told_seq;
+}
+
+/* Somebody else has committed: what was changed is not known, but whoever has run since has seen it. */
+static void tell_foreign_locked(rsq_streams *ss, const rsq_foreign_news *news)
+{
+    for (rsq_live *live = ss->first; live; live = live->next) {
+        if (news->schema_changed)
+            rsq_live_forget_reads_locked(live);
+        if (live->run_seq < news->seq || live->state != RSQ_LIVE_IDLE || news->schema_changed ||
+            news->restarted)
+            rsq_live_wake_locked(live, RSQ_PATIENT);
+    }
+    if (news->restarted || news->seq > ss->told_seq)
+        ss->told_seq = news->seq;
+}
+
+static void look_for_foreign(rsq_streams *ss, rsq_core *core)
+{
+    rsq_foreign_news news = rsq_foreign_look(&ss->foreign, core, ss);
+
+    rsq_mutex_lock(&ss->mu);
+    if (news.committed)
+        tell_foreign_locked(ss, &news);
+    if (news.again_ns == RSQ_NO_DEADLINE)
+        ss->watches = false;
+    ss->look_ns = ss->watches && ss->first ? rsq_now_ns() + news.again_ns : RSQ_NO_DEADLINE;
+    rsq_mutex_unlock(&ss->mu);
+}
+
+/* Look from now on, if nobody does: there is a stream. */
+static void watch_locked(rsq_streams *ss)
+{
+    if (!ss->watches || ss->look_ns != RSQ_NO_DEADLINE)
+        return;
+    ss->look_ns = rsq_now_ns() + RSQ_FOREIGN_LOOK_NS;
+    rsq_timer_add(&ss->core->timer, &ss->clock, ss->look_ns);
+}
+
+/* Queue what is due, and tell the timer when the next is. What is added to it under the mutex is never lost,
+ * as a time that is returned could be. */
+static void run_schedule_locked(rsq_streams *ss)
+{
+    int64_t now_ns = rsq_now_ns(), next_ns = ss->look_ns;
+    rsq_live *live;
+
+    while ((live = rsq_schedule_first(&ss->schedule)) != NULL && live->due_ns <= now_ns)
+        rsq_live_queue_locked(live, RSQ_URGENT);
+    if (live && (next_ns == RSQ_NO_DEADLINE || live->due_ns < next_ns))
+        next_ns = live->due_ns;
+    if (next_ns != RSQ_NO_DEADLINE)
+        rsq_timer_add(&ss->core->timer, &ss->clock, next_ns);
+}
+
+/* On the timer's thread, with no lock held. The core stays while this runs. */
 static int64_t look_at_clock(rsq_timer_entry *entry)
 {
     rsq_streams *ss = (rsq_streams *)(void *)((char *)entry - offsetof(rsq_streams, clock));
-    int64_t now_ns = rsq_now_ns();
-    rsq_live *live;
+    bool looks = false;
+    rsq_core *core;
 
     rsq_mutex_lock(&ss->mu);
-    while (ss->core && (live = rsq_schedule_first(&ss->schedule)) != NULL && live->due_ns <= now_ns)
-        rsq_live_queue_locked(live, RSQ_URGENT);
-    if (ss->core && live)
-        rsq_timer_add(&ss->core->timer, &ss->clock, live->due_ns);
+    core = ss->core;
+    looks = core && ss->look_ns != RSQ_NO_DEADLINE && ss->look_ns <= rsq_now_ns();
+    rsq_mutex_unlock(&ss->mu);
+    if (looks)
+        look_for_foreign(ss, core);
+    rsq_mutex_lock(&ss->mu);
+    if (ss->core)
+        run_schedule_locked(ss);
     rsq_mutex_unlock(&ss->mu);
     return RSQ_NO_DEADLINE;
 }
@@ -212,6 +281,8 @@ rsq_code rsq_streams_open(rsq_streams *ss, const rsq_stream_spec *spec, rsq_stre
         code = rsq_timer_ensure(&ss->core->timer, err);
     if (code == RSQ_OK)
         code = join_locked(ss, s, &spec->key, hash, err);
+    if (code == RSQ_OK)
+        watch_locked(ss);
     /* An event may wait already; who dispatches it takes the mutex first. */
     if (code == RSQ_OK)
         *out = s;
@@ -265,20 +336,22 @@ void rsq_streams_commit(void *streams, const rsq_changes *changes)
 {
     rsq_streams *ss = streams;
     const rsq_names *changed = &changes->tables;
-    rsq_urgency urgency = changed->all ? RSQ_PATIENT : RSQ_URGENT;
+    bool all;
 
     rsq_mutex_lock(&ss->mu);
+    /* Somebody else has committed before, and nobody has noticed yet. */
+    all = changed->all || changes->before_seq > ss->told_seq;
     if (changes->commit_seq > ss->told_seq)
         ss->told_seq = changes->commit_seq;
     for (rsq_live *live = ss->first; live; live = live->next) {
-        if (live->known && !changed->all && !rsq_names_meet(&live->reads, changed))
+        if (live->known && !all && !rsq_names_meet(&live->reads, changed))
             continue;
-        if (changed->all)
+        if (all)
             rsq_live_forget_reads_locked(live);
         if (is_left_out(live, changes))
             rsq_live_skip_locked(live);
         else
-            rsq_live_wake_locked(live, urgency);
+            rsq_live_wake_locked(live, all ? RSQ_PATIENT : RSQ_URGENT);
     }
     rsq_mutex_unlock(&ss->mu);
 }

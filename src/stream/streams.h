@@ -23,6 +23,7 @@
 
 #include "exec/core.h"
 #include "exec/queue.h"
+#include "stream/foreign.h"
 #include "stream/live.h"
 #include "stream/schedule.h"
 #include "stream/table.h"
@@ -45,7 +46,14 @@ typedef struct rsq_streams {
     rsq_schedule schedule;
     uint64_t told_seq; /* number of the newest commit that was told */
 
-    rsq_timer_entry clock; /* the timer's while it is there: due when the first of the schedule is */
+    bool watches;    /* foreign commits are looked for while there are streams */
+    int64_t look_ns; /* when; RSQ_NO_DEADLINE: not at all */
+
+    /* The timer's thread; see foreign.h. */
+    rsq_foreign foreign;
+
+    /* The timer's while it is there: due when the first of the schedule is, or it is time to look. */
+    rsq_timer_entry clock;
 } rsq_streams;
 
 /* NULL: no memory. Streams can be opened after start. */
@@ -78,6 +86,9 @@ rsq_code rsq_streams_move(rsq_streams *ss, rsq_stream *s, const rsq_value *param
 
 /* The commit sink. */
 void rsq_streams_commit(void *streams, const rsq_changes *changes);
+
+/* The newest commit that was told. */
+uint64_t rsq_streams_told(rsq_streams *ss);
 
 /* With the mutex held: have a live query run at a certain time. */
 void rsq_streams_schedule_locked(rsq_streams *ss, rsq_live *live, int64_t due_ns);

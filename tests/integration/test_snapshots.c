@@ -7,117 +7,16 @@
  * a counter, and so does every commit of this one to its commit number: the two must move together.
  */
 #include "async_fixture.h"
+#include "peer.h"
 
 #include <fcntl.h>
 #include <signal.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 
-/* --------------------------------------------------------------- the other process -- */
-
-/* raw_commits on a database of the test; see there for the commands. */
-typedef struct peer {
-    foreign process;
-    bool runs;
-    char answer[256];
-} peer;
-
-/* One for each test at most; the teardown ends it when a failed assertion jumped over its end. */
-static peer other;
-
-static void helper_path(char *out, size_t size)
-{
-    ssize_t n = readlink("/proc/self/exe", out, size - 1);
-    char *slash;
-
-    assert_true(n > 0);
-    out[n] = 0;
-    slash = strrchr(out, '/');
-    assert_non_null(slash);
-    snprintf(slash + 1, size - (size_t)(slash + 1 - out), "raw_commits");
-}
-
-static const char *peer_read(void)
-{
-    size_t have = 0;
-
-    for (;;) {
-        ssize_t n = read(other.process.from, other.answer + have, sizeof other.answer - 1 - have);
-
-        assert_true(n > 0);
-        have += (size_t)n;
-        if (other.answer[have - 1] == '\n')
-            break;
-        assert_true(have < sizeof other.answer - 1);
-    }
-    other.answer[have - 1] = 0;
-    if (strncmp(other.answer, "error:", 6) == 0)
-        fail_msg("the other process: %s", other.answer);
-    return other.answer;
-}
-
-static void peer_send(const char *command)
-{
-    char line[512];
-    int n = snprintf(line, sizeof line, "%s\n", command);
-
-    assert_int_equal(write(other.process.to, line, (size_t)n), n);
-}
-
-static const char *peer_ask(const char *command)
-{
-    peer_send(command);
-    return peer_read();
-}
-
-static int64_t peer_value(const char *command)
-{
-    return strtoll(peer_ask(command), NULL, 10);
-}
-
-static void peer_start(const char *path)
-{
-    char helper[1024];
-    char *argv[3] = {helper, (char *)(uintptr_t)path, NULL};
-    int in[2], out[2];
-
-    helper_path(helper, sizeof helper);
-    assert_int_equal(pipe2(in, O_CLOEXEC), 0);
-    assert_int_equal(pipe2(out, O_CLOEXEC), 0);
-    other.process.pid = fork();
-    if (other.process.pid == 0) {
-        dup2(in[0], 0);
-        dup2(out[1], 1);
-        /* The child must not hold the descriptors of the database: none of them is for it. */
-        for (int fd = 3; fd < 256; fd++)
-            close(fd);
-        execv(helper, argv);
-        _exit(127);
-    }
-    assert_true(other.process.pid > 0);
-    close(in[0]);
-    close(out[1]);
-    other.process.to = in[1];
-    other.process.from = out[0];
-    other.runs = true;
-    assert_string_equal(peer_read(), "ok");
-}
-
-static int peer_stop(void)
-{
-    int status = -1;
-
-    close(other.process.to);
-    close(other.process.from);
-    other.runs = false;
-    return waitpid(other.process.pid, &status, 0) == other.process.pid && WIFEXITED(status)
-               ? WEXITSTATUS(status)
-               : -1;
-}
-
 static int teardown(void **state)
 {
-    bool stopped = !other.runs || peer_stop() == 0;
+    bool stopped = !peer_runs() || peer_stop() == 0;
 
     return ops_teardown(state) == 0 && stopped ? 0 : -1;
 }
@@ -480,7 +379,7 @@ static void race_thread(size_t index, void *ctx)
     race *x = ctx;
 
     if (index == 0) {
-        const char *answer = peer_read(); /* it commits as fast as it can until then */
+        const char *answer = peer_answer(); /* it commits as fast as it can until then */
 
         BLAME(&x->verdict, strncmp(answer, "error", 5) != 0, NULL);
         atomic_store(&x->over, true);
@@ -550,7 +449,7 @@ static void idle_readers_let_go(void **state)
         assert_true(peer_value("+") > 0);
         assert_true(strtol(peer_ask("C 5000"), &end, 10) > 0);
         print_message("# the checkpoint succeeded after %.1f ms, at try %ld\n", ms_since(began),
-                      strtol(other.answer, NULL, 10));
+                      strtol(peer_said(), NULL, 10));
         assert_true(ms_since(began) < 100 + 1000 * SLOWNESS);
     }
     EXPECT_ROWS(f, COUNTER, "3");
