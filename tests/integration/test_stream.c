@@ -1577,10 +1577,13 @@ static void freed_queue_lets_its_descriptor_go(void **state)
 {
     fixture *f = *state;
     rsq_queue *q = NULL;
+    rsq_open_options opts = {.size = sizeof opts, .readers = 1}; /* a second one could open in between */
     size_t before;
     probe *p;
 
-    start(f);
+    fixture_open(f, &opts);
+    EXEC(f, "CREATE TABLE items(name TEXT)");
+    assert_int_equal(INTEGER(f, "SELECT count(*) FROM items"), 0);
     before = fixture_descriptors();
     for (int i = 0; i < 3; i++) {
         WANT(f, RSQ_OK, rsq_queue_new(&q, &f->err));
