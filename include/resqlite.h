@@ -194,7 +194,9 @@ typedef struct rsq_named {
 
 /**
  * An open database: one writer connection, a pool of reader connections, and
- * the live queries on it. Made by rsq_open(), ended by rsq_close().
+ * the live queries on it. Made by rsq_open(), ended by rsq_close(). Several of
+ * one file share the connections; each has its own default queue, live queries,
+ * cursors and asynchronous calls, which end with it.
  *
  * Thread: any function may be called on it from any thread at the same time.
  * After rsq_close() the pointer stays valid and every call on it returns
@@ -243,7 +245,7 @@ typedef struct rsq_stream rsq_stream;
 
 /** Bits of rsq_open_options.flags. */
 enum {
-    RSQ_OPEN_READONLY = 1u << 0,        /**< no writes; the file must exist */
+    RSQ_OPEN_READONLY = 1u << 0,        /**< no writes by this handle; the file must exist */
     RSQ_OPEN_NO_CREATE = 1u << 1,       /**< a missing file is RSQ_ECANTOPEN */
     RSQ_OPEN_NO_FOREIGN_KEYS = 1u << 2, /**< foreign keys are enforced unless this is set */
     /** A reader ends its read transaction after each query instead of keeping it while it is the newest. */
@@ -306,6 +308,15 @@ typedef struct rsq_open_options {
  * SQLite's -wal and -shm files behind, which hold nothing then. ":memory:" and
  * "" (a temporary file) open with one connection that serves reads and writes.
  *
+ * A file that is open in this process already, by whatever path or link, is
+ * shared: one writer, one set of readers, and commits through one handle wake
+ * the live queries of all. An option that is not zero must be what the file is
+ * open with, else RSQ_EINVAL names it; `page_size` and RSQ_OPEN_NO_CREATE have
+ * no meaning then, and RSQ_OPEN_READONLY is of the handle alone. Zero takes what
+ * is there, but for what a program relies on: foreign keys must be enforced or
+ * not as asked, and `synchronous` not be RSQ_SYNC_OFF. Waits while another
+ * thread opens or closes the same file.
+ *
  * @param path  UTF-8 file name; not a URI.
  * @param opts  NULL for the defaults.
  * @param out   on RSQ_OK, a database the caller owns: rsq_close().
@@ -319,7 +330,8 @@ typedef struct rsq_open_options {
 RSQ_API rsq_code rsq_open(const char *path, const rsq_open_options *opts, rsq_db **out, rsq_error *err);
 
 /**
- * Close a database: new calls get RSQ_ECLOSED, calls that wait for a
+ * Close a database, which is one handle; the last one of a file closes the file.
+ * New calls get RSQ_ECLOSED, calls that wait for a
  * connection get it too, calls and transaction functions that run are waited
  * for, an interactive transaction is rolled back. Every
  * live query gets its RSQ_EVENT_END: on the default queue it is dispatched

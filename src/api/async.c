@@ -22,9 +22,10 @@ static rsq_code submit(rsq_db *db, rsq_op_spec *spec, const rsq_op_options *o, r
     spec->queue = o->queue ? o->queue : db->queue;
     spec->done = o->done;
     spec->ctx = o->ctx;
-    if (spec->kind != RSQ_OP_READ && !db->core->writable)
-        code = RSQ_EREADONLY;
-    else
+    spec->client = &db->client;
+    if (spec->kind != RSQ_OP_READ)
+        code = rsq_core_may_write(&db->client, NULL);
+    if (code == RSQ_OK)
         code = rsq_op_submit(db->core, spec, out);
     rsq_db_unpin(db);
     return code;

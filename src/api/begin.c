@@ -21,7 +21,7 @@ rsq_code rsq_begin(rsq_db *db, const rsq_call_options *opts, rsq_tx **out, rsq_e
         code = rsq_db_pin(db, err);
     if (code != RSQ_OK)
         return code;
-    code = rsq_begun_start(db->core, (o.flags & RSQ_CALL_MOVES) != 0, o.origin,
+    code = rsq_begun_start(db->core, &db->client, (o.flags & RSQ_CALL_MOVES) != 0, o.origin,
                            o.idle_timeout_ms ? o.idle_timeout_ms : IDLE_MS_DEFAULT, o.timeout_ms, out, err);
     rsq_db_unpin(db);
     return code;

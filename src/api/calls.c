@@ -18,6 +18,7 @@ static rsq_code select_shape(rsq_db *db, const char *sql, rsq_args args, const r
         code = rsq_db_pin(db, err);
     if (code != RSQ_OK)
         return code;
+    c.request.client = &db->client;
     code = rsq_core_select(db->core, &c.request, shape, c.timeout_ms, out, err);
     rsq_db_unpin(db);
     return code;
@@ -74,6 +75,7 @@ rsq_code rsq_select_all(rsq_db *db, const rsq_query *queries, size_t count, cons
         code = got ? rsq_db_pin(db, err) : rsq_error_set(err, RSQ_ENOMEM, "out of memory");
     }
     if (code == RSQ_OK) {
+        rsq_requests_of(requests, count, &db->client);
         code = rsq_core_select_all(db->core, requests, count, o.timeout_ms, got, err);
         rsq_db_unpin(db);
     }
@@ -94,6 +96,7 @@ static rsq_code execute(rsq_db *db, const char *sql, rsq_args args, const rsq_ca
         code = rsq_db_pin(db, err);
     if (code != RSQ_OK)
         return code;
+    c.request.client = &db->client;
     code = rsq_core_execute(db->core, &c.request, c.timeout_ms, out, err);
     rsq_db_unpin(db);
     return code;
@@ -126,6 +129,7 @@ rsq_code rsq_execute_batch(rsq_db *db, const char *sql, const rsq_value *matrix,
         code = rsq_db_pin(db, err);
     if (code != RSQ_OK)
         return code;
+    c.request.client = &db->client;
     code = rsq_core_execute_batch(db->core, &c.request, rows, c.timeout_ms, out, err);
     rsq_db_unpin(db);
     return code;
@@ -144,6 +148,7 @@ rsq_code rsq_execute_all(rsq_db *db, const rsq_query *statements, size_t count, 
         return code;
     code = rsq_db_pin(db, err);
     if (code == RSQ_OK) {
+        rsq_requests_of(requests, count, &db->client);
         code = rsq_core_execute_all(db->core, requests, count, timeout_ms, got, err);
         rsq_db_unpin(db);
     }
@@ -160,6 +165,7 @@ rsq_code rsq_execute_script(rsq_db *db, const char *sql, const rsq_call_options 
         code = rsq_db_pin(db, err);
     if (code != RSQ_OK)
         return code;
+    c.request.client = &db->client;
     code = rsq_core_execute_script(db->core, &c.request, c.timeout_ms, err);
     rsq_db_unpin(db);
     return code;
@@ -177,7 +183,7 @@ rsq_code rsq_transaction(rsq_db *db, rsq_tx_fn fn, void *ctx, const rsq_call_opt
         code = rsq_db_pin(db, err);
     if (code != RSQ_OK)
         return code;
-    code = rsq_core_transaction(db->core, fn, ctx, o.origin, o.timeout_ms, err);
+    code = rsq_core_transaction(db->core, &db->client, fn, ctx, o.origin, o.timeout_ms, err);
     rsq_db_unpin(db);
     return code;
 }

@@ -30,6 +30,7 @@ rsq_code rsq_cursor_open(rsq_db *db, const char *sql, const rsq_value *params, s
         code = rsq_db_pin(db, err);
     if (code != RSQ_OK)
         return code;
+    c.request.client = &db->client;
     if (rsq_tx_here(db->core))
         code = rsq_error_set(err, RSQ_EMISUSE, "a cursor would not see what the transaction wrote");
     else

@@ -23,7 +23,6 @@ static void free_handle(rsq_db *db)
     if (!db)
         return;
     rsq_queue_unref(db->queue);
-    rsq_streams_unref(db->streams);
     rsq_cond_fini(&db->changed);
     rsq_mutex_fini(&db->mu);
     rsq_free(db);
@@ -59,7 +58,7 @@ rsq_code rsq_db_pin(rsq_db *db, rsq_error *err)
     if (!(before & RSQ_DB_CLOSING))
         return RSQ_OK;
     /* A transaction that runs is waited for, so what it calls on the database is still part of it. */
-    if (rsq_tx_runs_for(db))
+    if (rsq_tx_runs_for(&db->client))
         return RSQ_OK;
     rsq_db_unpin(db);
     return rsq_error_set(err, RSQ_ECLOSED, "the database is closed");
@@ -177,11 +176,12 @@ static rsq_db *make_handle(void)
     if (!db)
         return NULL;
     atomic_init(&db->pins, 0);
+    atomic_init(&db->client.closing, false);
+    atomic_init(&db->client.writes, 0);
     rsq_mutex_init(&db->mu);
     rsq_cond_init(&db->changed);
     db->queue = rsq_queue_make();
-    db->streams = rsq_streams_new();
-    if (!db->queue || !db->streams) {
+    if (!db->queue) {
         free_handle(db);
         return NULL;
     }
@@ -190,28 +190,31 @@ static rsq_db *make_handle(void)
 
 rsq_code rsq_open(const char *path, const rsq_open_options *opts, rsq_db **out, rsq_error *err)
 {
-    rsq_open_options o;
+    rsq_open_options asked, o;
     rsq_code code;
     rsq_db *db;
 
     if (!path || !out)
         return rsq_error_set(err, RSQ_EINVAL, "path or out is NULL");
-    code = rsq_options_read(&o, sizeof o, opts, err);
+    code = rsq_options_read(&asked, sizeof asked, opts, err);
     if (code == RSQ_OK)
-        code = check_options(path, &o, err);
+        code = check_options(path, &asked, err);
     if (code != RSQ_OK)
         return code;
+    o = asked;
     fill_defaults(&o);
     db = make_handle();
     if (!db)
         return rsq_error_set(err, RSQ_ENOMEM, "out of memory");
-    code = rsq_core_open(path, &o, db, (rsq_commit_sink){.fn = rsq_streams_commit, .ctx = db->streams},
-                         &db->core, err);
+    code = rsq_shared_open(path, &asked, &o, &db->shared, err);
     if (code != RSQ_OK) {
         free_handle(db);
         return code;
     }
-    rsq_streams_start(db->streams, db->core);
+    db->core = db->shared->core;
+    db->streams = db->shared->streams;
+    db->client.number = rsq_shared_number(db->shared);
+    db->client.readonly = (o.flags & RSQ_OPEN_READONLY) != 0;
     *out = db;
     return RSQ_OK;
 }
@@ -248,20 +251,21 @@ rsq_code rsq_close(rsq_db *db)
 {
     if (!db)
         return RSQ_OK;
-    if (rsq_tx_runs_for(db))
+    if (rsq_tx_runs_for(&db->client))
         return RSQ_EMISUSE;
     if (!start_closing(db))
         return RSQ_OK;
     atomic_fetch_or_explicit(&db->pins, RSQ_DB_CLOSING, memory_order_acq_rel);
-    rsq_core_stop(db->core);
+    rsq_core_dismiss(db->core, &db->client);
     /* A call that runs on an interactive transaction has no pin, and may take some: it is waited for first.
      */
-    rsq_begins_wait(db->core);
+    rsq_begins_wait(db->core, &db->client);
     wait_for_pins(db);
-    rsq_streams_stop(db->streams);
-    rsq_core_finish_ops(db->core);
+    rsq_streams_close_all(db->streams, &db->client);
+    rsq_core_finish(db->core, &db->client);
     rsq_queue_finish(db->queue);
-    rsq_core_close(db->core);
+    /* After the last callback, which may have opened the file once more. */
+    rsq_shared_release(db->shared);
     rsq_mutex_lock(&db->mu);
     db->closed = true;
     rsq_cond_broadcast(&db->changed);

@@ -9,7 +9,7 @@
 #ifndef RSQ_API_DB_H
 #define RSQ_API_DB_H
 
-#include "stream/streams.h"
+#include "api/shared.h"
 
 struct rsq_db {
     /*
@@ -19,8 +19,11 @@ struct rsq_db {
     _Atomic uint64_t pins;
 
     /* Immutable from open to the end of close; used by whoever holds a pin. */
-    rsq_core *core;       /* owned */
-    rsq_streams *streams; /* owned reference */
+    rsq_shared *shared;   /* owned reference */
+    rsq_core *core;       /* borrowed from `shared` */
+    rsq_streams *streams; /* likewise */
+
+    rsq_client client; /* what the core knows this handle by */
 
     /* Immutable. Kept until the handle leaves the graveyard. */
     rsq_queue *queue; /* owned reference */

@@ -150,3 +150,9 @@ rsq_code rsq_statements_done(rsq_code code, size_t count, rsq_request *requests,
     rsq_free(requests);
     return code;
 }
+
+void rsq_requests_of(rsq_request *requests, size_t count, const struct rsq_client *client)
+{
+    for (size_t i = 0; i < count; i++)
+        requests[i].client = client;
+}

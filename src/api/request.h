@@ -47,4 +47,7 @@ rsq_code rsq_statements_read(const rsq_query *statements, size_t count, const rs
 rsq_code rsq_statements_done(rsq_code code, size_t count, rsq_request *requests, rsq_result **got,
                              rsq_result **results);
 
+/* Say who asks. */
+void rsq_requests_of(rsq_request *requests, size_t count, const struct rsq_client *client);
+
 #endif

@@ -68,12 +68,15 @@ rsq_code rsq_stream_open(rsq_db *db, const char *sql, const rsq_value *params, s
                                      .params = params,
                                      .nparams = nparams,
                                      .traits = traits_of(&o)},
+                             .client = &db->client,
                              .queue = o.queue ? o.queue : db->queue,
                              .mode = o.mode,
                              .keys = o.keys,
                              .nkeys = o.nkeys,
                              .event = o.event,
                              .ctx = o.ctx};
+    if (o.group)
+        spec.key.traits.client = db->client.number;
     code = rsq_streams_open(db->streams, &spec, out, err);
     rsq_db_unpin(db);
     return code;

@@ -48,7 +48,7 @@ static void bury(rsq_begun *b)
 
 /* --- the core's place for the one that has the turn --- */
 
-/* In a core that stops it is told to end at once. */
+/* Of a client that closes it is told to end at once. */
 static void enlist(rsq_begun *b)
 {
     rsq_begins *bs = &b->tx.core->begins;
@@ -56,7 +56,7 @@ static void enlist(rsq_begun *b)
     rsq_mutex_lock(&bs->mu);
     assert(!bs->current);
     bs->current = b;
-    if (bs->stopping)
+    if (rsq_client_is_closing(b->tx.client))
         (void)rsq_error_set(&b->why, RSQ_ECLOSED, "the database is closed");
     rsq_mutex_unlock(&bs->mu);
 }
@@ -152,16 +152,15 @@ static int64_t ring(rsq_timer_entry *entry)
     return mine ? RSQ_NO_DEADLINE : again;
 }
 
-void rsq_begins_stop(rsq_core *core)
+void rsq_begins_end(rsq_core *core, const rsq_client *client)
 {
     rsq_begins *bs = &core->begins;
     bool mine = false;
     rsq_begun *b;
 
     rsq_mutex_lock(&bs->mu);
-    bs->stopping = true;
     b = bs->current;
-    if (b) {
+    if (b && b->tx.client == client) {
         rsq_mutex_lock(&b->mu);
         mine = end_locked(b, RSQ_ECLOSED, "the database was closed, and the transaction rolled back");
         rsq_mutex_unlock(&b->mu);
@@ -171,12 +170,12 @@ void rsq_begins_stop(rsq_core *core)
         roll_back(b);
 }
 
-void rsq_begins_wait(rsq_core *core)
+void rsq_begins_wait(rsq_core *core, const rsq_client *client)
 {
     rsq_begins *bs = &core->begins;
 
     rsq_mutex_lock(&bs->mu);
-    while (bs->current || bs->ending > 0)
+    while ((bs->current && bs->current->tx.client == client) || bs->ending > 0)
         (void)rsq_cond_wait_until(&bs->none, &bs->mu, RSQ_NO_DEADLINE);
     rsq_mutex_unlock(&bs->mu);
 }
@@ -250,13 +249,14 @@ void rsq_begun_leave(rsq_begun *b)
 
 /* --- beginning --- */
 
-static rsq_begun *make_handle(rsq_core *core, uint32_t idle_ms)
+static rsq_begun *make_handle(rsq_core *core, const rsq_client *client, uint32_t idle_ms)
 {
     rsq_begun *b = rsq_alloc_zero(sizeof *b);
 
     if (!b)
         return NULL;
     b->tx.core = core;
+    b->tx.client = client;
     b->tx.begun = b;
     b->idle_ms = idle_ms;
     b->alarm.due = ring;
@@ -265,11 +265,12 @@ static rsq_begun *make_handle(rsq_core *core, uint32_t idle_ms)
     return b;
 }
 
-static rsq_code acquire_and_begin(rsq_core *core, uint32_t origin, uint32_t timeout_ms, rsq_error *err)
+static rsq_code acquire_and_begin(rsq_core *core, const rsq_client *client, uint32_t origin,
+                                  uint32_t timeout_ms, rsq_error *err)
 {
     static const char name[] = "a transaction (rsq_begin)";
-    rsq_code code =
-        rsq_writer_acquire(&core->writer, name, sizeof name - 1, rsq_core_timeout(core, timeout_ms), err);
+    rsq_code code = rsq_writer_acquire(&core->writer, client, name, sizeof name - 1,
+                                       rsq_core_timeout(core, timeout_ms), err);
 
     if (code != RSQ_OK)
         return code;
@@ -281,14 +282,14 @@ static rsq_code acquire_and_begin(rsq_core *core, uint32_t origin, uint32_t time
     return code;
 }
 
-rsq_code rsq_begun_start(rsq_core *core, bool moves, uint32_t origin, uint32_t idle_ms, uint32_t timeout_ms,
-                         rsq_tx **out, rsq_error *err)
+rsq_code rsq_begun_start(rsq_core *core, const rsq_client *client, bool moves, uint32_t origin,
+                         uint32_t idle_ms, uint32_t timeout_ms, rsq_tx **out, rsq_error *err)
 {
     rsq_begun *b;
-    rsq_code code;
+    rsq_code code = rsq_core_may_write(client, err);
 
-    if (!core->writable)
-        return rsq_error_set(err, RSQ_EREADONLY, "the database is open read-only");
+    if (code != RSQ_OK)
+        return code;
     if (rsq_tx_here(core))
         return rsq_error_set(err, RSQ_EMISUSE,
                              "a transaction runs on this thread: nest in it with rsq_tx_transaction()");
@@ -297,10 +298,10 @@ rsq_code rsq_begun_start(rsq_core *core, bool moves, uint32_t origin, uint32_t i
         code = rsq_timer_ensure(&core->timer, err);
     if (code != RSQ_OK)
         return code;
-    b = make_handle(core, idle_ms);
+    b = make_handle(core, client, idle_ms);
     if (!b)
         return rsq_error_set(err, RSQ_ENOMEM, "out of memory");
-    code = acquire_and_begin(core, origin, timeout_ms, err);
+    code = acquire_and_begin(core, client, origin, timeout_ms, err);
     if (code != RSQ_OK) {
         free_handle(b);
         return code;

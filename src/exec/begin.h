@@ -55,8 +55,8 @@ typedef struct rsq_begun {
  * Wait for the turn and begin. `moves`: it will be used by several threads, so
  * nothing follows from which one began it. RSQ_OK: `*out` is RESTING.
  */
-rsq_code rsq_begun_start(rsq_core *core, bool moves, uint32_t origin, uint32_t idle_ms, uint32_t timeout_ms,
-                         rsq_tx **out, rsq_error *err);
+rsq_code rsq_begun_start(rsq_core *core, const rsq_client *client, bool moves, uint32_t origin,
+                         uint32_t idle_ms, uint32_t timeout_ms, rsq_tx **out, rsq_error *err);
 
 /* For one call on the handle: from RESTING to BUSY, or one more inside a nested function. Else why not. */
 rsq_code rsq_begun_enter(rsq_begun *b, rsq_error *err);
@@ -70,10 +70,10 @@ rsq_code rsq_begun_rollback(rsq_begun *b, rsq_error *err);
 /* Would this thread wait for the writer that it holds itself? RSQ_OK or RSQ_EMISUSE. */
 rsq_code rsq_begun_check_wait(const rsq_core *core, rsq_error *err);
 
-/* The core stops: roll back the one that rests, tell the one that is busy, take no new ones. */
-void rsq_begins_stop(rsq_core *core);
+/* A client closes: roll back its one that rests, tell its one that is busy; it can begin no new ones. */
+void rsq_begins_end(rsq_core *core, const rsq_client *client);
 
 /* Wait until it has ended: the core may not go before. */
-void rsq_begins_wait(rsq_core *core);
+void rsq_begins_wait(rsq_core *core, const rsq_client *client);
 
 #endif

@@ -1,6 +1,9 @@
 #include "exec/core.h"
 
 #include <assert.h>
+#include <limits.h>
+#include <stdio.h>
+#include <unistd.h>
 
 #include "base/alloc.h"
 #include "base/error.h"
@@ -17,17 +20,27 @@ static void free_config(rsq_conn_config *config)
     rsq_free(config->path);
 }
 
-/* A path is a file name here, never a URI, whatever SQLite was built to think of "file:". */
+/*
+ * The path from the root, since connections open later, when the program may
+ * have gone to another folder. It is a file name, never a URI, whatever SQLite
+ * was built to think of "file:".
+ */
 static char *copy_path(const char *path)
 {
-    bool looks_like_uri = strncmp(path, "file:", 5) == 0;
     size_t len = strlen(path);
-    char *copy = rsq_alloc(len + 3);
+    char folder[PATH_MAX];
+    char *copy;
 
+    if (path[0] == '/' || path[0] == '\0' || strcmp(path, ":memory:") == 0)
+        return rsq_copy_text(path, len);
+    /* In a folder that was deleted nothing can be opened in any case. */
+    if (!getcwd(folder, sizeof folder))
+        (void)snprintf(folder, sizeof folder, ".");
+    len += strlen(folder) + 2;
+    copy = rsq_alloc(len);
     if (!copy)
         return NULL;
-    memcpy(copy, "./", 2);
-    memcpy(copy + (looks_like_uri ? 2 : 0), path, len + 1);
+    (void)snprintf(copy, len, "%s/%s", folder, path);
     return copy;
 }
 
@@ -63,12 +76,32 @@ static bool init_config(rsq_core *core, const char *path, const rsq_open_options
     return config->path && copy_attachments(config, opts);
 }
 
-/* The first connection says whether the file is a database at all. */
-static rsq_code open_first(rsq_core *core, rsq_commit_sink sink, rsq_error *err)
+static rsq_code open_writer(rsq_core *core, rsq_commit_sink sink, rsq_error *err)
 {
     rsq_conn_role role = core->single ? RSQ_CONN_ONLY : RSQ_CONN_WRITER;
-    rsq_reader *reader;
     rsq_conn *conn;
+    rsq_code code = rsq_conn_open(&core->config, role, &conn, err);
+
+    if (code != RSQ_OK)
+        return code;
+    rsq_writer_init(&core->writer, &core->config, conn, core->single ? NULL : &core->readers, &core->cursors,
+                    sink);
+    atomic_store_explicit(&core->writable, true, memory_order_release);
+    return RSQ_OK;
+}
+
+rsq_code rsq_core_make_writable(rsq_core *core, const rsq_open_options *opts, rsq_commit_sink sink,
+                                rsq_error *err)
+{
+    /* Readers do not look at it. */
+    core->config.synchronous = opts->synchronous;
+    return open_writer(core, sink, err);
+}
+
+/* The first connection says whether the file is a database at all. */
+static rsq_code open_first(rsq_core *core, bool readonly, rsq_commit_sink sink, rsq_error *err)
+{
+    rsq_reader *reader;
     rsq_code code = RSQ_OK;
 
     /* What is attached is looked at before the main file is made: a refused open leaves no file behind. */
@@ -76,21 +109,16 @@ static rsq_code open_first(rsq_core *core, rsq_commit_sink sink, rsq_error *err)
         code = rsq_conn_probe(&core->config, &core->config.attach[i], err);
     if (code != RSQ_OK)
         return code;
-    if (core->writable) {
-        code = rsq_conn_open(&core->config, role, &conn, err);
-        if (code == RSQ_OK)
-            rsq_writer_init(&core->writer, &core->config, conn, core->single ? NULL : &core->readers,
-                            &core->cursors, sink);
-        return code;
-    }
-    code = rsq_readers_acquire(&core->readers, "open", 4, RSQ_NO_TIMEOUT, &reader, err);
+    if (!readonly)
+        return open_writer(core, sink, err);
+    code = rsq_readers_acquire(&core->readers, NULL, "open", 4, RSQ_NO_TIMEOUT, &reader, err);
     if (code == RSQ_OK)
         rsq_readers_release(&core->readers, reader);
     return code;
 }
 
-rsq_code rsq_core_open(const char *path, const rsq_open_options *opts, const void *owner,
-                       rsq_commit_sink sink, rsq_core **out, rsq_error *err)
+rsq_code rsq_core_open(const char *path, const rsq_open_options *opts, rsq_commit_sink sink, rsq_core **out,
+                       rsq_error *err)
 {
     rsq_core *core = rsq_alloc_zero(sizeof *core);
     unsigned streams = opts->readers > 1 ? opts->readers - 1 : 1;
@@ -102,15 +130,14 @@ rsq_code rsq_core_open(const char *path, const rsq_open_options *opts, const voi
         rsq_free(core);
         return rsq_error_set(err, RSQ_ENOMEM, "out of memory");
     }
-    core->owner = owner;
     core->lease_timeout_ms = opts->lease_timeout_ms;
     core->single = path[0] == '\0' || strcmp(path, ":memory:") == 0;
-    core->writable = !(opts->flags & RSQ_OPEN_READONLY);
+    atomic_init(&core->writable, false);
     atomic_init(&core->seq.newest, 0);
     atomic_init(&core->seq.base, 0);
     if (!core->single)
         rsq_readers_init(&core->readers, &core->config, opts->readers, opts->keep_snapshot_ms);
-    code = open_first(core, sink, err);
+    code = open_first(core, opts->flags & RSQ_OPEN_READONLY, sink, err);
     if (code != RSQ_OK) {
         if (!core->single) {
             rsq_readers_stop(&core->readers);
@@ -120,12 +147,14 @@ rsq_code rsq_core_open(const char *path, const rsq_open_options *opts, const voi
         rsq_free(core);
         return code;
     }
+    if (!core->single)
+        core->config.file_known = rsq_file_identify(core->config.path, &core->config.file);
     /* Work for live queries leaves one reader to callers, if there is more than one. */
     rsq_workers_init(&core->workers, core->single ? 1 : streams);
     rsq_workers_init(&core->op_workers, core->single ? 1 : opts->readers);
     rsq_timer_init(&core->timer);
     rsq_mutex_init(&core->cursors.mu);
-    rsq_cond_init(&core->cursors.none);
+    rsq_cond_init(&core->cursors.fewer);
     rsq_mutex_init(&core->begins.mu);
     rsq_cond_init(&core->begins.none);
     atomic_init(&core->begins.thread, 0);
@@ -133,30 +162,41 @@ rsq_code rsq_core_open(const char *path, const rsq_open_options *opts, const voi
     return RSQ_OK;
 }
 
-void rsq_core_stop(rsq_core *core)
+void rsq_core_dismiss(rsq_core *core, rsq_client *client)
 {
-    rsq_cursors_stop(&core->cursors);
+    atomic_store_explicit(&client->closing, true, memory_order_relaxed);
+    rsq_cursors_end(&core->cursors, client);
     if (!core->single)
-        rsq_readers_stop(&core->readers);
-    if (core->writable)
-        rsq_writer_stop(&core->writer);
+        rsq_readers_dismiss(&core->readers, client);
+    if (!client->readonly)
+        rsq_writer_dismiss(&core->writer, client);
     /* After those that wait were sent away: none of them gets the turn that this gives back. */
-    rsq_begins_stop(core);
+    rsq_begins_end(core, client);
 }
 
-void rsq_core_finish_ops(rsq_core *core)
+void rsq_core_finish(rsq_core *core, rsq_client *client)
 {
-    rsq_cursors_wait(&core->cursors);
-    rsq_workers_fini(&core->op_workers);
-    if (core->writable)
-        rsq_writer_finish(&core->writer);
+    /* First what waits behind others' work; then what a chunk that was taken just now may have submitted. */
+    rsq_workers_finish(&core->op_workers, client);
+    rsq_cursors_wait(&core->cursors, client);
+    rsq_workers_finish(&core->op_workers, client);
+    if (!client->readonly)
+        rsq_writer_await(&core->writer, client);
 }
 
 void rsq_core_close(rsq_core *core)
 {
+    /* Runs of live queries may still be in line for a connection. */
+    if (!core->single)
+        rsq_readers_stop(&core->readers);
+    if (rsq_core_is_writable(core)) {
+        rsq_writer_stop(&core->writer);
+        rsq_writer_finish(&core->writer);
+    }
+    rsq_workers_fini(&core->op_workers);
     rsq_workers_fini(&core->workers);
     rsq_timer_fini(&core->timer);
-    rsq_cond_fini(&core->cursors.none);
+    rsq_cond_fini(&core->cursors.fewer);
     rsq_mutex_fini(&core->cursors.mu);
     rsq_cond_fini(&core->begins.none);
     rsq_mutex_fini(&core->begins.mu);
@@ -164,7 +204,7 @@ void rsq_core_close(rsq_core *core)
         rsq_readers_fini(&core->readers);
     /* Last: when the last connection closes, SQLite copies the log into the database, for which it must
      * write. */
-    if (core->writable)
+    if (rsq_core_is_writable(core))
         rsq_writer_fini(&core->writer);
     free_config(&core->config);
     rsq_free(core);
@@ -179,12 +219,13 @@ static rsq_code acquire(rsq_core *core, const rsq_request *rq, uint32_t timeout_
         code = rsq_begun_check_wait(core, err);
         if (code != RSQ_OK)
             return code;
-        code = rsq_writer_acquire(&core->writer, rq->sql, rq->sql_len, timeout_ms, err);
+        code = rsq_writer_acquire(&core->writer, rq->client, rq->sql, rq->sql_len, timeout_ms, err);
         if (code == RSQ_OK)
             *out = (rsq_lease){.conn = core->writer.conn};
         return code;
     }
-    code = rsq_readers_acquire(&core->readers, rq->sql, rq->sql_len, timeout_ms, &out->reader, err);
+    code =
+        rsq_readers_acquire(&core->readers, rq->client, rq->sql, rq->sql_len, timeout_ms, &out->reader, err);
     if (code == RSQ_OK)
         out->conn = out->reader->conn;
     return code;

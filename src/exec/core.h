@@ -15,10 +15,9 @@
 typedef struct rsq_cursors {
     /* Any thread, under mu. */
     rsq_mutex mu;
-    rsq_cond none; /* the last one has ended */
+    rsq_cond fewer; /* one has ended */
     struct rsq_cursor *first;
     size_t count; /* of readers that they have or are about to get */
-    bool stopping;
 } rsq_cursors;
 
 /* The interactive transaction that is open, if one is; see begin.h. */
@@ -28,7 +27,6 @@ typedef struct rsq_begins {
     rsq_cond none;             /* the last one is done with the core */
     struct rsq_begun *current; /* it has the turn */
     size_t ending;             /* that give it back just now */
-    bool stopping;
 
     /*
      * The thread that began `current` and alone has used it; 0: there is none.
@@ -41,10 +39,11 @@ typedef struct rsq_begins {
 typedef struct rsq_core {
     /* Immutable after rsq_core_open(). */
     rsq_conn_config config; /* owned copies of path and attachments */
-    const void *owner;      /* the handle it belongs to; only compared */
     uint32_t lease_timeout_ms;
-    bool single;   /* one connection serves reads and writes: the writer's */
-    bool writable; /* there is a writer */
+    bool single; /* one connection serves reads and writes: the writer's */
+
+    /* There is a writer: from the start, or since rsq_core_make_writable(). Released when it is complete. */
+    _Atomic bool writable;
 
     /* Guarded by themselves. */
     rsq_seq seq;
@@ -58,18 +57,30 @@ typedef struct rsq_core {
 } rsq_core;
 
 /* `opts` is checked and complete: every default filled in. `sink` is borrowed until the close. */
-rsq_code rsq_core_open(const char *path, const rsq_open_options *opts, const void *owner,
-                       rsq_commit_sink sink, rsq_core **out, rsq_error *err);
+rsq_code rsq_core_open(const char *path, const rsq_open_options *opts, rsq_commit_sink sink, rsq_core **out,
+                       rsq_error *err);
 
-/* Refuse new work, send away who waits, roll back an interactive transaction that rests; does not wait
- * itself. */
-void rsq_core_stop(rsq_core *core);
+/*
+ * Give a core that was opened read-only its writer, with those of `opts` that
+ * concern nobody else. One thread at a time; others may read meanwhile.
+ */
+rsq_code rsq_core_make_writable(rsq_core *core, const rsq_open_options *opts, rsq_commit_sink sink,
+                                rsq_error *err);
 
-/* Wait for the cursors, and complete the asynchronous calls, that are left: after stop, before their queue is
- * closed. */
-void rsq_core_finish_ops(rsq_core *core);
+static inline bool rsq_core_is_writable(const rsq_core *core)
+{
+    return atomic_load_explicit(&core->writable, memory_order_acquire);
+}
 
-/* End threads, close connections, free. After rsq_core_finish_ops(), with no call inside. */
+/* Refuse new work of a client, send away who waits for it, roll back an interactive transaction of it that
+ * rests; does not wait itself. */
+void rsq_core_dismiss(rsq_core *core, rsq_client *client);
+
+/* Wait for a client's cursors, and complete the asynchronous calls that are left of it: after
+ * rsq_core_dismiss(), with no call of it inside, before its queue is closed. */
+void rsq_core_finish(rsq_core *core, rsq_client *client);
+
+/* End threads, close connections, free. With no client left. */
 void rsq_core_close(rsq_core *core);
 
 /* How long a call waits for its connection: its own limit, or the database's. */
@@ -108,6 +119,10 @@ rsq_code rsq_core_select_on(rsq_core *core, rsq_conn *conn, const rsq_request *r
 /* The same as one run that `stop` may end. */
 rsq_code rsq_core_select_stoppable(rsq_conn *conn, const rsq_request *requests, size_t count, rsq_shape shape,
                                    rsq_stop *stop, rsq_result **results, rsq_error *err);
+
+/* RSQ_OK, or RSQ_EREADONLY. */
+rsq_code rsq_core_may_write(const rsq_client *client, rsq_error *err);
+
 rsq_code rsq_core_execute(rsq_core *core, const rsq_request *rq, uint32_t timeout_ms, rsq_result **out,
                           rsq_error *err);
 rsq_code rsq_core_execute_batch(rsq_core *core, const rsq_request *rq, size_t rows, uint32_t timeout_ms,
@@ -117,7 +132,7 @@ rsq_code rsq_core_execute_batch(rsq_core *core, const rsq_request *rq, size_t ro
 rsq_code rsq_core_execute_all(rsq_core *core, const rsq_request *requests, size_t count, uint32_t timeout_ms,
                               rsq_result **results, rsq_error *err);
 rsq_code rsq_core_execute_script(rsq_core *core, const rsq_request *rq, uint32_t timeout_ms, rsq_error *err);
-rsq_code rsq_core_transaction(rsq_core *core, rsq_tx_fn fn, void *ctx, uint32_t origin, uint32_t timeout_ms,
-                              rsq_error *err);
+rsq_code rsq_core_transaction(rsq_core *core, const rsq_client *client, rsq_tx_fn fn, void *ctx,
+                              uint32_t origin, uint32_t timeout_ms, rsq_error *err);
 
 #endif

@@ -10,7 +10,7 @@
 
 /* --- the core's list --- */
 
-/* In a core that stops it is told to end at once. */
+/* Of a client that closes it is told to end at once. */
 static void list_add(rsq_cursor *cur)
 {
     rsq_cursors *cs = &cur->core->cursors;
@@ -21,7 +21,7 @@ static void list_add(rsq_cursor *cur)
     if (cs->first)
         cs->first->prev = cur;
     cs->first = cur;
-    if (cs->stopping)
+    if (rsq_client_is_closing(cur->request.client))
         (void)rsq_error_set(&cur->why, RSQ_ECLOSED, "the database is closed");
     rsq_mutex_unlock(&cs->mu);
 }
@@ -29,8 +29,7 @@ static void list_add(rsq_cursor *cur)
 static void unreserve_locked(rsq_cursors *cs)
 {
     cs->count--;
-    if (cs->count == 0)
-        rsq_cond_broadcast(&cs->none);
+    rsq_cond_broadcast(&cs->fewer);
 }
 
 static void list_remove(rsq_cursor *cur)
@@ -49,14 +48,14 @@ static void list_remove(rsq_cursor *cur)
 }
 
 /* Cursors never take the last reader, so that short reads go on. */
-static rsq_code reserve(rsq_core *core, rsq_error *err)
+static rsq_code reserve(rsq_core *core, const rsq_client *client, rsq_error *err)
 {
     rsq_cursors *cs = &core->cursors;
     size_t max = core->readers.count - 1;
     rsq_code code = RSQ_OK;
 
     rsq_mutex_lock(&cs->mu);
-    if (cs->stopping)
+    if (rsq_client_is_closing(client))
         code = rsq_error_set(err, RSQ_ECLOSED, "the database is closed");
     else if (cs->count >= max)
         code = rsq_error_set(err, RSQ_ETOOBIG,
@@ -170,7 +169,8 @@ static void say_why(const rsq_cursor *cur, rsq_code code, rsq_error *why)
                             len, cur->request.sql);
 }
 
-static void end_all_locked(rsq_cursors *cs, rsq_code code)
+/* All of a client; NULL: of all clients. */
+static void end_locked_of(rsq_cursors *cs, const rsq_client *client, rsq_code code)
 {
     rsq_cursor *cur;
 
@@ -178,6 +178,10 @@ static void end_all_locked(rsq_cursors *cs, rsq_code code)
         rsq_error why;
         bool mine;
 
+        if (client && cur->request.client != client) {
+            cur = cur->next;
+            continue;
+        }
         say_why(cur, code, &why);
         rsq_mutex_lock(&cur->mu);
         mine = end_locked(cur, &why);
@@ -194,26 +198,34 @@ static void end_all_locked(rsq_cursors *cs, rsq_code code)
     }
 }
 
-void rsq_cursors_stop(rsq_cursors *cs)
+void rsq_cursors_end(rsq_cursors *cs, const rsq_client *client)
 {
     rsq_mutex_lock(&cs->mu);
-    cs->stopping = true;
-    end_all_locked(cs, RSQ_ECLOSED);
+    end_locked_of(cs, client, RSQ_ECLOSED);
     rsq_mutex_unlock(&cs->mu);
 }
 
 void rsq_cursors_cut(rsq_cursors *cs)
 {
     rsq_mutex_lock(&cs->mu);
-    end_all_locked(cs, RSQ_ESNAPSHOT);
+    end_locked_of(cs, NULL, RSQ_ESNAPSHOT);
     rsq_mutex_unlock(&cs->mu);
 }
 
-void rsq_cursors_wait(rsq_cursors *cs)
+static bool has_any_locked(const rsq_cursors *cs, const rsq_client *client)
+{
+    for (const rsq_cursor *cur = cs->first; cur; cur = cur->next) {
+        if (cur->request.client == client)
+            return true;
+    }
+    return false;
+}
+
+void rsq_cursors_wait(rsq_cursors *cs, const rsq_client *client)
 {
     rsq_mutex_lock(&cs->mu);
-    while (cs->count > 0)
-        (void)rsq_cond_wait_until(&cs->none, &cs->mu, RSQ_NO_DEADLINE);
+    while (has_any_locked(cs, client))
+        (void)rsq_cond_wait_until(&cs->fewer, &cs->mu, RSQ_NO_DEADLINE);
     rsq_mutex_unlock(&cs->mu);
 }
 
@@ -292,7 +304,7 @@ rsq_code rsq_cursor_begin(rsq_cursor *cur, uint32_t lease_ms, rsq_error *err)
 
     if (core->single)
         return rsq_error_set(err, RSQ_EUNSUPPORTED, "a read in chunks would keep the only connection");
-    code = reserve(core, err);
+    code = reserve(core, cur->request.client, err);
     if (code != RSQ_OK)
         return code;
     code = lease_and_scan(cur, lease_ms, err);

@@ -92,13 +92,13 @@ rsq_code rsq_cursor_run(rsq_cursor *cur, rsq_shape shape, rsq_result **out, rsq_
 /* End and free. */
 void rsq_cursor_finish(rsq_cursor *cur);
 
-/* The core stops: end all that rest, tell the others, take no new ones. */
-void rsq_cursors_stop(rsq_cursors *cs);
+/* A client closes: end all of its that rest, tell the others; it can start no new ones. */
+void rsq_cursors_end(rsq_cursors *cs, const rsq_client *client);
 
 /* The log must begin anew: end all that rest, tell the others, with RSQ_ESNAPSHOT. */
 void rsq_cursors_cut(rsq_cursors *cs);
 
-/* Wait until the last one has ended: the core may not go before. */
-void rsq_cursors_wait(rsq_cursors *cs);
+/* Wait until its last one has ended: the core may not go before. With no call of the client's inside. */
+void rsq_cursors_wait(rsq_cursors *cs, const rsq_client *client);
 
 #endif

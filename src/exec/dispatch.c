@@ -132,33 +132,33 @@ rsq_code rsq_core_select_all(rsq_core *core, const rsq_request *requests, size_t
     return select_leased(core, requests, count, RSQ_SHAPE_CELLS, timeout_ms, results, err);
 }
 
-static rsq_code refuse_readonly(rsq_error *err)
+rsq_code rsq_core_may_write(const rsq_client *client, rsq_error *err)
 {
-    return rsq_error_set(err, RSQ_EREADONLY, "the database is open read-only");
+    if (client->readonly)
+        return rsq_error_set(err, RSQ_EREADONLY, "the database is open read-only");
+    return RSQ_OK;
 }
 
 static rsq_code take_turn(rsq_core *core, const rsq_request *rq, uint32_t timeout_ms, rsq_error *err)
 {
-    rsq_code code;
+    rsq_code code = rsq_begun_check_wait(core, err);
 
-    if (!core->writable)
-        return refuse_readonly(err);
-    code = rsq_begun_check_wait(core, err);
     if (code != RSQ_OK)
         return code;
-    return rsq_writer_acquire(&core->writer, rq->sql, rq->sql_len, rsq_core_timeout(core, timeout_ms), err);
+    return rsq_writer_acquire(&core->writer, rq->client, rq->sql, rq->sql_len,
+                              rsq_core_timeout(core, timeout_ms), err);
 }
 
 rsq_code rsq_core_execute(rsq_core *core, const rsq_request *rq, uint32_t timeout_ms, rsq_result **out,
                           rsq_error *err)
 {
     rsq_tx *here = rsq_tx_here(core);
-    rsq_code code;
+    rsq_code code = rsq_core_may_write(rq->client, err);
 
+    if (code != RSQ_OK)
+        return code;
     if (here)
         return rsq_tx_run_execute(here, rq, out, err);
-    if (!core->writable)
-        return refuse_readonly(err);
     code = rsq_begun_check_wait(core, err);
     if (code != RSQ_OK)
         return code;
@@ -169,8 +169,10 @@ rsq_code rsq_core_execute_batch(rsq_core *core, const rsq_request *rq, size_t ro
                                 rsq_result **out, rsq_error *err)
 {
     rsq_tx *here = rsq_tx_here(core);
-    rsq_code code;
+    rsq_code code = rsq_core_may_write(rq->client, err);
 
+    if (code != RSQ_OK)
+        return code;
     if (here)
         return rsq_tx_run_batch(here, rq, rows, out, err);
     code = take_turn(core, rq, timeout_ms, err);
@@ -185,8 +187,10 @@ rsq_code rsq_core_execute_all(rsq_core *core, const rsq_request *requests, size_
                               rsq_result **results, rsq_error *err)
 {
     rsq_tx *here = rsq_tx_here(core);
-    rsq_code code;
+    rsq_code code = rsq_core_may_write(requests[0].client, err);
 
+    if (code != RSQ_OK)
+        return code;
     if (here)
         return rsq_tx_run_all(here, requests, count, results, err);
     code = take_turn(core, &requests[0], timeout_ms, err);
@@ -200,8 +204,10 @@ rsq_code rsq_core_execute_all(rsq_core *core, const rsq_request *requests, size_
 rsq_code rsq_core_execute_script(rsq_core *core, const rsq_request *rq, uint32_t timeout_ms, rsq_error *err)
 {
     rsq_tx *here = rsq_tx_here(core);
-    rsq_code code;
+    rsq_code code = rsq_core_may_write(rq->client, err);
 
+    if (code != RSQ_OK)
+        return code;
     if (here)
         return rsq_tx_run_script(here, rq, err);
     code = take_turn(core, rq, timeout_ms, err);

@@ -41,10 +41,10 @@ static void leave(rsq_line *l, rsq_waiter *w)
         l->last = before;
 }
 
-void *rsq_line_wait_locked(rsq_line *l, rsq_mutex *mu, uint32_t timeout_ms)
+void *rsq_line_wait_locked(rsq_line *l, rsq_mutex *mu, const void *owner, uint32_t timeout_ms)
 {
     int64_t deadline_ns = rsq_deadline_ns(timeout_ms);
-    rsq_waiter self = {.granted = NULL};
+    rsq_waiter self = {.owner = owner};
     bool in_time = true;
 
     rsq_cond_init(&self.cond);
@@ -69,11 +69,17 @@ bool rsq_line_grant_locked(rsq_line *l, void *thing)
     return true;
 }
 
-void rsq_line_dismiss_locked(rsq_line *l)
+void rsq_line_dismiss_locked(rsq_line *l, const void *owner)
 {
+    rsq_line all = *l;
     rsq_waiter *w;
 
-    while ((w = pop_first(l)) != NULL) {
+    *l = (rsq_line){0};
+    while ((w = pop_first(&all)) != NULL) {
+        if (owner && w->owner != owner) {
+            append(l, w);
+            continue;
+        }
         w->dismissed = true;
         rsq_cond_signal(&w->cond);
     }

@@ -12,7 +12,8 @@
 
 typedef struct rsq_waiter {
     rsq_cond cond;
-    void *granted; /* what was handed over; NULL: nothing yet */
+    void *granted;     /* what was handed over; NULL: nothing yet */
+    const void *owner; /* whose it is, for rsq_line_dismiss_locked(); NULL: nobody's alone */
     bool dismissed;
     struct rsq_waiter *next;
 } rsq_waiter;
@@ -31,12 +32,12 @@ static inline bool rsq_line_empty(const rsq_line *l)
  * Wait in line until something is handed over, with `mu` held. NULL: the
  * time-out passed, or the line was dismissed.
  */
-void *rsq_line_wait_locked(rsq_line *l, rsq_mutex *mu, uint32_t timeout_ms);
+void *rsq_line_wait_locked(rsq_line *l, rsq_mutex *mu, const void *owner, uint32_t timeout_ms);
 
 /* Hand `thing` to the first in line; false: nobody waits. */
 bool rsq_line_grant_locked(rsq_line *l, void *thing);
 
-/* Send everybody away with nothing. */
-void rsq_line_dismiss_locked(rsq_line *l);
+/* Send away with nothing who waits for `owner`; NULL: everybody. */
+void rsq_line_dismiss_locked(rsq_line *l, const void *owner);
 
 #endif

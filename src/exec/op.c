@@ -297,6 +297,7 @@ static void fill_block(rsq_op *op, const rsq_op_spec *spec)
         rsq_request *rq = &op->requests[i];
 
         *rq = spec->requests[i];
+        rq->client = spec->client;
         pack_values(rq, rows_of(spec), p);
         p += align_up(values_size(&spec->requests[i], rows_of(spec)));
         memcpy(p, spec->requests[i].sql, rq->sql_len);
@@ -328,6 +329,7 @@ static rsq_op *make_op(rsq_core *core, const rsq_op_spec *spec)
     rsq_mutex_init(&op->mu);
     rsq_cond_init(&op->changed);
     op->job.run = run_job;
+    op->job.owner = spec->client;
     op->node.run = call_done;
     return op;
 }
@@ -353,7 +355,7 @@ rsq_code rsq_op_submit(rsq_core *core, const rsq_op_spec *spec, rsq_op **out)
     if (op->chunks)
         rsq_chunks_init(op->chunks, op, spec->chunk_rows, spec->idle_ms);
     if (op->write)
-        rsq_op_write_init(op->write, op, spec->kind, spec->rows);
+        rsq_op_write_init(op->write, op, spec);
     if (out)
         *out = op;
     rsq_stop_init(&op->stop, &core->timer, spec->timeout_ms, stopped_early);

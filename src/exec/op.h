@@ -77,6 +77,7 @@ struct rsq_op {
 };
 
 typedef struct rsq_op_spec {
+    rsq_client *client; /* borrowed until it is complete */
     rsq_op_kind kind;
     size_t rows;                 /* of a batch */
     const rsq_request *requests; /* `count` of them, checked; borrowed and copied */

@@ -83,14 +83,15 @@ static void done(rsq_write *write)
     rsq_op_unref(op);
 }
 
-void rsq_op_write_init(rsq_op_write *ow, rsq_op *op, rsq_op_kind kind, size_t rows)
+void rsq_op_write_init(rsq_op_write *ow, rsq_op *op, const rsq_op_spec *spec)
 {
     const rsq_request *rq = &op->requests[0];
 
     ow->op = op;
-    ow->kind = kind;
-    ow->rows = rows;
-    ow->write.kind = kind == RSQ_OP_EXECUTE ? RSQ_WRITE_STATEMENT : RSQ_WRITE_WORK;
+    ow->kind = spec->kind;
+    ow->rows = spec->rows;
+    ow->write.client = spec->client;
+    ow->write.kind = spec->kind == RSQ_OP_EXECUTE ? RSQ_WRITE_STATEMENT : RSQ_WRITE_WORK;
     ow->write.sql = rq->sql;
     ow->write.sql_len = rq->sql_len;
     ow->write.run = run_alone;

@@ -16,6 +16,6 @@ typedef struct rsq_op_write {
 
 /* Zeroed before; after the op's requests were copied. When the write is done, it drops the op's reference of
  * the job. */
-void rsq_op_write_init(rsq_op_write *ow, rsq_op *op, rsq_op_kind kind, size_t rows);
+void rsq_op_write_init(rsq_op_write *ow, rsq_op *op, const rsq_op_spec *spec);
 
 #endif

@@ -155,8 +155,15 @@ void rsq_readers_stop(rsq_readers *rs)
 {
     rsq_mutex_lock(&rs->mu);
     rs->stopping = true;
-    rsq_line_dismiss_locked(&rs->waiting);
+    rsq_line_dismiss_locked(&rs->waiting, NULL);
     rsq_cond_signal(&rs->keeper_wake);
+    rsq_mutex_unlock(&rs->mu);
+}
+
+void rsq_readers_dismiss(rsq_readers *rs, const rsq_client *client)
+{
+    rsq_mutex_lock(&rs->mu);
+    rsq_line_dismiss_locked(&rs->waiting, client);
     rsq_mutex_unlock(&rs->mu);
 }
 
@@ -174,11 +181,11 @@ void rsq_readers_fini(rsq_readers *rs)
     rsq_mutex_fini(&rs->mu);
 }
 
-static rsq_code none_in_time_locked(const rsq_readers *rs, rsq_error *err)
+static rsq_code none_in_time_locked(const rsq_readers *rs, const rsq_client *client, rsq_error *err)
 {
     char holders[320] = "";
 
-    if (rs->stopping)
+    if (rs->stopping || rsq_client_is_closing(client))
         return rsq_error_set(err, RSQ_ECLOSED, "the database is closed");
     for (unsigned i = 0; i < rs->count; i++)
         rsq_holder_describe(&rs->places[i].holder, holders, sizeof holders);
@@ -214,23 +221,23 @@ uint64_t rsq_readers_reopened(rsq_readers *rs)
     return reopened;
 }
 
-rsq_code rsq_readers_acquire(rsq_readers *rs, const char *sql, size_t sql_len, uint32_t timeout_ms,
-                             rsq_reader **out, rsq_error *err)
+rsq_code rsq_readers_acquire(rsq_readers *rs, const rsq_client *client, const char *sql, size_t sql_len,
+                             uint32_t timeout_ms, rsq_reader **out, rsq_error *err)
 {
     rsq_code code = RSQ_OK;
     rsq_reader *r = NULL;
 
     rsq_mutex_lock(&rs->mu);
-    if (!rs->stopping) {
+    if (!rs->stopping && !rsq_client_is_closing(client)) {
         r = is_paused(rs) ? NULL : take_free_locked(rs);
         if (!r)
-            r = rsq_line_wait_locked(&rs->waiting, &rs->mu, timeout_ms);
+            r = rsq_line_wait_locked(&rs->waiting, &rs->mu, client, timeout_ms);
     }
     if (r) {
         r->kept = false;
         rsq_holder_set(&r->holder, sql, sql_len);
     } else {
-        code = none_in_time_locked(rs, err);
+        code = none_in_time_locked(rs, client, err);
     }
     rsq_mutex_unlock(&rs->mu);
     if (code == RSQ_OK && !r->conn)

@@ -17,6 +17,7 @@
 #ifndef RSQ_EXEC_READERS_H
 #define RSQ_EXEC_READERS_H
 
+#include "exec/client.h"
 #include "exec/holder.h"
 #include "exec/line.h"
 #include "sql/conn.h"
@@ -74,16 +75,20 @@ void rsq_readers_init(rsq_readers *rs, const rsq_conn_config *config, unsigned c
 /* Refuse new leases with RSQ_ECLOSED and send those that wait away; does not wait. */
 void rsq_readers_stop(rsq_readers *rs);
 
+/* Send those away that wait for a client that closes. */
+void rsq_readers_dismiss(rsq_readers *rs, const rsq_client *client);
+
 /* Close all. After stop, with no lease out. */
 void rsq_readers_fini(rsq_readers *rs);
 
 /*
- * Lease a reader; rsq_readers_release() gives it back. `sql` names the holder
- * in others' time-outs and is borrowed until the release.
+ * Lease a reader for a client (NULL: for all of them); rsq_readers_release()
+ * gives it back. `sql` names the holder in others' time-outs and is borrowed
+ * until the release.
  * RSQ_OK, RSQ_ETIMEOUT, RSQ_ECLOSED, or why a connection could not be opened.
  */
-rsq_code rsq_readers_acquire(rsq_readers *rs, const char *sql, size_t sql_len, uint32_t timeout_ms,
-                             rsq_reader **out, rsq_error *err);
+rsq_code rsq_readers_acquire(rsq_readers *rs, const rsq_client *client, const char *sql, size_t sql_len,
+                             uint32_t timeout_ms, rsq_reader **out, rsq_error *err);
 void rsq_readers_release(rsq_readers *rs, rsq_reader *r);
 
 /* How many connections were opened anew after an error left one in doubt, since the pool was made. */

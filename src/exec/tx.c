@@ -23,11 +23,11 @@ rsq_tx *rsq_tx_here(const rsq_core *core)
     return tx;
 }
 
-bool rsq_tx_runs_for(const void *owner)
+bool rsq_tx_runs_for(const rsq_client *client)
 {
     const rsq_tx *tx = innermost;
 
-    while (tx && tx->core->owner != owner)
+    while (tx && tx->client != client)
         tx = tx->around;
     return tx != NULL;
 }
@@ -105,10 +105,11 @@ static rsq_code run_level(rsq_tx *tx, rsq_tx_fn fn, void *ctx)
     return code;
 }
 
-static rsq_code run_savepoint(rsq_tx *outer, rsq_tx_fn fn, void *ctx, rsq_error *err)
+static rsq_code run_savepoint(rsq_tx *outer, const rsq_client *client, rsq_tx_fn fn, void *ctx,
+                              rsq_error *err)
 {
     unsigned depth = outer->depth + 1;
-    rsq_tx tx = {.core = outer->core, .depth = depth, .thread = rsq_thread_self()};
+    rsq_tx tx = {.core = outer->core, .client = client, .depth = depth, .thread = rsq_thread_self()};
     rsq_code code = rsq_conn_savepoint(conn_of(&tx), depth, err);
 
     if (code != RSQ_OK)
@@ -123,20 +124,27 @@ static rsq_code run_savepoint(rsq_tx *outer, rsq_tx_fn fn, void *ctx, rsq_error 
     return rsq_conn_release(conn_of(&tx), depth, err);
 }
 
-rsq_code rsq_tx_run_nested(rsq_tx *tx, rsq_tx_fn fn, void *ctx, rsq_error *err)
+/* `client`: the handle by which it was asked for. */
+static rsq_code run_nested(rsq_tx *tx, const rsq_client *client, rsq_tx_fn fn, void *ctx, rsq_error *err)
 {
     rsq_error why;
     rsq_code code = enter(tx, &why);
 
     if (code != RSQ_OK)
         return refuse(code, &why, err);
-    code = run_savepoint(tx, fn, ctx, &why);
+    code = run_savepoint(tx, client, fn, ctx, &why);
     return leave(tx, code, &why, err);
 }
 
-static rsq_code run_transaction(rsq_core *core, rsq_tx_fn fn, void *ctx, uint32_t origin, rsq_error *err)
+rsq_code rsq_tx_run_nested(rsq_tx *tx, rsq_tx_fn fn, void *ctx, rsq_error *err)
 {
-    rsq_tx tx = {.core = core, .thread = rsq_thread_self()};
+    return run_nested(tx, tx->client, fn, ctx, err);
+}
+
+static rsq_code run_transaction(rsq_core *core, const rsq_client *client, rsq_tx_fn fn, void *ctx,
+                                uint32_t origin, rsq_error *err)
+{
+    rsq_tx tx = {.core = core, .client = client, .thread = rsq_thread_self()};
     rsq_conn *conn = core->writer.conn;
     rsq_code code = rsq_conn_begin(conn, err);
 
@@ -155,29 +163,25 @@ static rsq_code run_transaction(rsq_core *core, rsq_tx_fn fn, void *ctx, uint32_
     return rsq_conn_commit(conn, err);
 }
 
-static rsq_code refuse_readonly(rsq_error *err)
-{
-    return rsq_error_set(err, RSQ_EREADONLY, "the database is open read-only");
-}
-
-rsq_code rsq_core_transaction(rsq_core *core, rsq_tx_fn fn, void *ctx, uint32_t origin, uint32_t timeout_ms,
-                              rsq_error *err)
+rsq_code rsq_core_transaction(rsq_core *core, const rsq_client *client, rsq_tx_fn fn, void *ctx,
+                              uint32_t origin, uint32_t timeout_ms, rsq_error *err)
 {
     static const char name[] = "a transaction";
     rsq_tx *here = rsq_tx_here(core);
-    rsq_code code;
+    rsq_code code = rsq_core_may_write(client, err);
 
-    if (!core->writable)
-        return refuse_readonly(err);
+    if (code != RSQ_OK)
+        return code;
     if (here)
-        return rsq_tx_run_nested(here, fn, ctx, err);
+        return run_nested(here, client, fn, ctx, err);
     code = rsq_begun_check_wait(core, err);
     if (code != RSQ_OK)
         return code;
-    code = rsq_writer_acquire(&core->writer, name, sizeof name - 1, rsq_core_timeout(core, timeout_ms), err);
+    code = rsq_writer_acquire(&core->writer, client, name, sizeof name - 1,
+                              rsq_core_timeout(core, timeout_ms), err);
     if (code != RSQ_OK)
         return code;
-    code = run_transaction(core, fn, ctx, origin, err);
+    code = run_transaction(core, client, fn, ctx, origin, err);
     rsq_writer_release(&core->writer);
     return code;
 }

@@ -9,7 +9,8 @@
 #include "exec/core.h"
 
 struct rsq_tx {
-    rsq_core *core; /* borrowed; open while the transaction runs */
+    rsq_core *core;           /* borrowed; open while the transaction runs */
+    const rsq_client *client; /* borrowed: the handle that began it */
     struct rsq_tx
         *around; /* borrowed: the next one that runs on this thread, of whatever database; NULL: none */
     struct rsq_begun *begun; /* borrowed: the interactive transaction that it is; NULL: a function's */
@@ -22,9 +23,8 @@ struct rsq_tx {
 /* The innermost transaction of that database that runs on the calling thread; NULL: none. */
 rsq_tx *rsq_tx_here(const rsq_core *core);
 
-/* The same by the handle that owns the core, which need not be open: is one of its transactions running here?
- */
-bool rsq_tx_runs_for(const void *owner);
+/* Is a transaction that this handle began running here? It need not be open. */
+bool rsq_tx_runs_for(const rsq_client *client);
 
 /* What to say of a transaction that SQLite rolled back by itself; RSQ_ESQL. */
 rsq_code rsq_tx_lost(const rsq_tx *tx, rsq_error *err);

@@ -15,6 +15,7 @@ void rsq_workers_init(rsq_workers *ws, unsigned max)
     atomic_init(&ws->waiting, 0);
     rsq_mutex_init(&ws->mu);
     rsq_cond_init(&ws->work);
+    rsq_cond_init(&ws->ended);
 }
 
 static void append(rsq_jobs *jobs, rsq_job *job)
@@ -74,6 +75,23 @@ static void rest_locked(rsq_workers *ws, rsq_spin *spin)
         ws->coming--;
 }
 
+static void run_locked(rsq_workers *ws, rsq_job *job)
+{
+    rsq_busy self = {.owner = job->owner, .next = ws->busy, .link = &ws->busy};
+
+    if (self.next)
+        self.next->link = &self.next;
+    ws->busy = &self;
+    rsq_mutex_unlock(&ws->mu);
+    job->run(job);
+    rsq_mutex_lock(&ws->mu);
+    *self.link = self.next;
+    if (self.next)
+        self.next->link = self.link;
+    if (ws->finishers > 0)
+        rsq_cond_broadcast(&ws->ended);
+}
+
 static void *worker_main(void *workers)
 {
     rsq_workers *ws = workers;
@@ -86,9 +104,7 @@ static void *worker_main(void *workers)
     for (;;) {
         job = take_locked(ws);
         if (job) {
-            rsq_mutex_unlock(&ws->mu);
-            job->run(job);
-            rsq_mutex_lock(&ws->mu);
+            run_locked(ws, job);
         } else if (ws->stopping) {
             break;
         } else {
@@ -151,6 +167,63 @@ void rsq_workers_submit_patient(rsq_workers *ws, rsq_job *job)
     submit(ws, &ws->patient, job);
 }
 
+/* The first job of an owner, out of a line. */
+static rsq_job *take_of(rsq_jobs *jobs, const void *owner)
+{
+    rsq_job *before = NULL;
+    rsq_job *job = jobs->first;
+
+    while (job && job->owner != owner) {
+        before = job;
+        job = job->next;
+    }
+    if (!job || !before)
+        return job ? pop(jobs) : NULL;
+    before->next = job->next;
+    if (jobs->last == job)
+        jobs->last = before;
+    return job;
+}
+
+static rsq_job *take_of_locked(rsq_workers *ws, const void *owner)
+{
+    rsq_job *job = take_of(&ws->urgent, owner);
+
+    if (!job)
+        job = take_of(&ws->patient, owner);
+    if (job)
+        atomic_fetch_sub_explicit(&ws->waiting, 1, memory_order_relaxed);
+    return job;
+}
+
+static bool runs_for_locked(const rsq_workers *ws, const void *owner)
+{
+    for (const rsq_busy *b = ws->busy; b; b = b->next) {
+        if (b->owner == owner)
+            return true;
+    }
+    return false;
+}
+
+void rsq_workers_finish(rsq_workers *ws, const void *owner)
+{
+    rsq_job *job;
+
+    rsq_mutex_lock(&ws->mu);
+    ws->finishers++;
+    for (;;) {
+        job = take_of_locked(ws, owner);
+        if (job)
+            run_locked(ws, job);
+        else if (runs_for_locked(ws, owner))
+            (void)rsq_cond_wait_until(&ws->ended, &ws->mu, RSQ_NO_DEADLINE);
+        else
+            break;
+    }
+    ws->finishers--;
+    rsq_mutex_unlock(&ws->mu);
+}
+
 void rsq_workers_fini(rsq_workers *ws)
 {
     rsq_mutex_lock(&ws->mu);
@@ -159,6 +232,7 @@ void rsq_workers_fini(rsq_workers *ws)
     rsq_mutex_unlock(&ws->mu);
     for (unsigned i = 0; i < ws->started; i++)
         rsq_thread_join(ws->threads[i]);
+    rsq_cond_fini(&ws->ended);
     rsq_cond_fini(&ws->work);
     rsq_mutex_fini(&ws->mu);
 }

@@ -23,6 +23,7 @@
 typedef struct rsq_job {
     void (*run)(struct rsq_job *job); /* on a worker thread, exactly once per submit */
     struct rsq_job *next;             /* the line's */
+    const void *owner;                /* whose it is, for rsq_workers_finish(); NULL: nobody's alone */
 } rsq_job;
 
 /* Jobs in the order in which they came. */
@@ -30,11 +31,20 @@ typedef struct rsq_jobs {
     rsq_job *first, *last;
 } rsq_jobs;
 
+/* A worker that runs a job, on its stack. */
+typedef struct rsq_busy {
+    const void *owner; /* the job's */
+    struct rsq_busy *next, **link;
+} rsq_busy;
+
 typedef struct rsq_workers {
     /* Any thread, under mu. */
     rsq_mutex mu;
     rsq_cond work;
+    rsq_cond ended; /* a job has, and somebody waits for that */
     rsq_jobs urgent, patient;
+    rsq_busy *busy;
+    unsigned finishers; /* wait for `ended` */
     unsigned passed_by; /* urgent jobs taken in a row while a patient one waited */
     unsigned spinning;  /* looks for a job, awake; at most one does */
     unsigned idle;      /* asleep, or signalled and not awake yet */
@@ -59,6 +69,12 @@ void rsq_workers_submit(rsq_workers *ws, rsq_job *job);
 
 /* The same for a job that lets others go first. */
 void rsq_workers_submit_patient(rsq_workers *ws, rsq_job *job);
+
+/*
+ * Run what waits of an owner on the calling thread, and wait for what runs of
+ * it. Nothing of it is submitted any more, but by its own jobs.
+ */
+void rsq_workers_finish(rsq_workers *ws, const void *owner);
 
 /* Run what waits, end the threads and wait for them. */
 void rsq_workers_fini(rsq_workers *ws);

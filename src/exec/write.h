@@ -20,6 +20,7 @@
 #ifndef RSQ_EXEC_WRITE_H
 #define RSQ_EXEC_WRITE_H
 
+#include "exec/client.h"
 #include "plat/thread.h"
 #include "sql/conn.h"
 
@@ -36,7 +37,8 @@ typedef enum rsq_write_state {
 typedef struct rsq_write {
     /* Immutable while it is in line. */
     rsq_write_kind kind;
-    const char *sql; /* names it as the holder; borrowed until it is done */
+    rsq_client *client; /* borrowed: whose it is; NULL: nobody's alone */
+    const char *sql;    /* names it as the holder; borrowed until it is done */
     size_t sql_len;
     void (*run)(struct rsq_write *write, rsq_conn *conn); /* WORK */
     /* It is done or dismissed (`state` says which), and not in line any more. No lock is held. NULL: a thread

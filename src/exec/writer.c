@@ -21,6 +21,7 @@ void rsq_writer_init(rsq_writer *w, const rsq_conn_config *config, rsq_conn *con
     w->statements.take = take_another;
     w->drain.run = drain;
     rsq_mutex_init(&w->mu);
+    rsq_cond_init(&w->answered);
     rsq_workers_init(&w->workers, 1);
 }
 
@@ -33,6 +34,7 @@ void rsq_writer_fini(rsq_writer *w)
 {
     assert(!w->held);
     rsq_conn_close(w->conn);
+    rsq_cond_fini(&w->answered);
     rsq_mutex_fini(&w->mu);
 }
 
@@ -129,11 +131,16 @@ static void pass_on(rsq_writer *w)
         rsq_workers_submit(&w->workers, &w->drain);
 }
 
-static rsq_code not_in_time_locked(const rsq_writer *w, rsq_error *err)
+static bool is_closed_locked(const rsq_writer *w, const rsq_client *client)
+{
+    return w->stopping || rsq_client_is_closing(client);
+}
+
+static rsq_code not_in_time_locked(const rsq_writer *w, const rsq_client *client, rsq_error *err)
 {
     char holder[160] = "";
 
-    if (w->stopping)
+    if (is_closed_locked(w, client))
         return rsq_error_set(err, RSQ_ECLOSED, "the database is closed");
     rsq_holder_describe(&w->holder, holder, sizeof holder);
     return rsq_error_set(err, RSQ_ETIMEOUT, "the writer was not free in time%s%s",
@@ -168,15 +175,21 @@ bool rsq_writer_is_idle(rsq_writer *w)
     return idle;
 }
 
-rsq_code rsq_writer_acquire(rsq_writer *w, const char *sql, size_t sql_len, uint32_t timeout_ms,
-                            rsq_error *err)
+/* Nothing is written to the client of a write that a thread waits for. */
+static rsq_client *unconst(const rsq_client *client)
 {
-    rsq_write self = {.kind = RSQ_WRITE_TURN};
+    return (rsq_client *)(uintptr_t)client;
+}
+
+rsq_code rsq_writer_acquire(rsq_writer *w, const rsq_client *client, const char *sql, size_t sql_len,
+                            uint32_t timeout_ms, rsq_error *err)
+{
+    rsq_write self = {.kind = RSQ_WRITE_TURN, .client = unconst(client)};
     rsq_code code = RSQ_OK;
 
     rsq_mutex_lock(&w->mu);
-    if (w->stopping || (w->held && wait_locked(w, &self, timeout_ms) != RSQ_WRITE_GRANTED)) {
-        code = not_in_time_locked(w, err);
+    if (is_closed_locked(w, client) || (w->held && wait_locked(w, &self, timeout_ms) != RSQ_WRITE_GRANTED)) {
+        code = not_in_time_locked(w, client, err);
     } else {
         if (w->held)
             (void)rsq_writes_pop(&w->line); /* it is the first */
@@ -248,6 +261,32 @@ static void count_group_locked(rsq_writer *w, size_t n)
         w->counters.largest = n;
 }
 
+/* Of asynchronous writes that are out of line; it may free them. */
+static void call_done(rsq_writer *w, rsq_writes *writes)
+{
+    rsq_write *write;
+
+    while ((write = rsq_writes_pop(writes)) != NULL) {
+        rsq_client *client = write->client;
+
+        write->done(write);
+        if (!rsq_client_answered(client))
+            continue;
+        /* Its handle closes, and waits for this. */
+        rsq_mutex_lock(&w->mu);
+        rsq_cond_broadcast(&w->answered);
+        rsq_mutex_unlock(&w->mu);
+    }
+}
+
+static void call_done_of(rsq_writer *w, rsq_write *write)
+{
+    rsq_writes one = {NULL, NULL};
+
+    rsq_writes_append(&one, write);
+    call_done(w, &one);
+}
+
 /* The first `n` are done. Blocking ones may be gone when the lock is dropped. */
 static void answer(rsq_writer *w, rsq_member *m, size_t n)
 {
@@ -269,8 +308,7 @@ static void answer(rsq_writer *w, rsq_member *m, size_t n)
     put_back_locked(m);
     w->last_taken = NULL;
     rsq_mutex_unlock(&w->mu);
-    while ((write = rsq_writes_pop(&asynchronous)) != NULL)
-        write->done(write);
+    call_done(w, &asynchronous);
 }
 
 /* Run the statement, together with those behind it that may share its commit. */
@@ -326,14 +364,15 @@ static void lead(rsq_writer *w, rsq_write *self)
 static rsq_code execute_in_line(rsq_writer *w, const rsq_request *rq, uint32_t timeout_ms, rsq_result **out,
                                 rsq_error *err)
 {
-    rsq_write self = {.kind = RSQ_WRITE_STATEMENT, .sql = rq->sql, .sql_len = rq->sql_len};
+    rsq_write self = {
+        .kind = RSQ_WRITE_STATEMENT, .client = unconst(rq->client), .sql = rq->sql, .sql_len = rq->sql_len};
     rsq_write_state state;
 
     self.member.rq = rq;
     self.member.wants_result = out != NULL;
     state = wait_locked(w, &self, timeout_ms);
     if (state == RSQ_WRITE_WAITING || state == RSQ_WRITE_DISMISSED) {
-        rsq_code code = not_in_time_locked(w, err);
+        rsq_code code = not_in_time_locked(w, rq->client, err);
 
         rsq_mutex_unlock(&w->mu);
         return code;
@@ -350,8 +389,8 @@ rsq_code rsq_writer_execute(rsq_writer *w, const rsq_request *rq, uint32_t timeo
     rsq_code code;
 
     rsq_mutex_lock(&w->mu);
-    if (w->stopping) {
-        code = not_in_time_locked(w, err);
+    if (is_closed_locked(w, rq->client)) {
+        code = not_in_time_locked(w, rq->client, err);
         rsq_mutex_unlock(&w->mu);
         return code;
     }
@@ -373,7 +412,7 @@ static void run_work(rsq_writer *w, rsq_write *work)
 
     work->run(work, w->conn);
     committed = publish(w);
-    work->done(work);
+    call_done_of(w, work);
     if (committed)
         tend_log(w);
     replace_broken(w);
@@ -412,7 +451,8 @@ void rsq_writer_submit(rsq_writer *w, rsq_write *write)
 
     /* Once it is in line and the lock is dropped, it may be done and gone. */
     rsq_mutex_lock(&w->mu);
-    dismissed = w->stopping;
+    rsq_client_asked(write->client);
+    dismissed = is_closed_locked(w, write->client);
     if (dismissed) {
         write->state = RSQ_WRITE_DISMISSED;
     } else {
@@ -425,23 +465,23 @@ void rsq_writer_submit(rsq_writer *w, rsq_write *write)
     if (drains)
         rsq_workers_submit(&w->workers, &w->drain);
     else if (dismissed)
-        write->done(write);
+        call_done_of(w, write);
 }
 
 /* --- the end --- */
 
-void rsq_writer_stop(rsq_writer *w)
+/* Out of line with those that wait, all or a client's. Dropping the lock, so that who asked for them can be
+ * told. */
+static void dismiss_and_unlock(rsq_writer *w, const rsq_client *client)
 {
-    rsq_writes all, dismissed = {NULL, NULL};
+    rsq_writes all = w->line, dismissed = {NULL, NULL};
     rsq_write *write;
 
-    rsq_mutex_lock(&w->mu);
-    w->stopping = true;
-    all = w->line;
     w->line = (rsq_writes){NULL, NULL};
     while ((write = rsq_writes_pop(&all)) != NULL) {
-        if (write->state != RSQ_WRITE_WAITING) {
-            rsq_writes_append(&w->line, write); /* it is being run, or runs next */
+        /* One that is not waiting is being run, or runs next. */
+        if (write->state != RSQ_WRITE_WAITING || (client && write->client != client)) {
+            rsq_writes_append(&w->line, write);
             continue;
         }
         write->state = RSQ_WRITE_DISMISSED;
@@ -451,6 +491,26 @@ void rsq_writer_stop(rsq_writer *w)
             rsq_cond_signal(&write->cond);
     }
     rsq_mutex_unlock(&w->mu);
-    while ((write = rsq_writes_pop(&dismissed)) != NULL)
-        write->done(write);
+    call_done(w, &dismissed);
+}
+
+void rsq_writer_stop(rsq_writer *w)
+{
+    rsq_mutex_lock(&w->mu);
+    w->stopping = true;
+    dismiss_and_unlock(w, NULL);
+}
+
+void rsq_writer_dismiss(rsq_writer *w, const rsq_client *client)
+{
+    rsq_mutex_lock(&w->mu);
+    dismiss_and_unlock(w, client);
+}
+
+void rsq_writer_await(rsq_writer *w, rsq_client *client)
+{
+    rsq_mutex_lock(&w->mu);
+    while (rsq_client_awaits_writes(client))
+        (void)rsq_cond_wait_until(&w->answered, &w->mu, RSQ_NO_DEADLINE);
+    rsq_mutex_unlock(&w->mu);
 }

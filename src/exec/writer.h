@@ -14,6 +14,7 @@
 #ifndef RSQ_EXEC_WRITER_H
 #define RSQ_EXEC_WRITER_H
 
+#include "exec/client.h"
 #include "exec/holder.h"
 #include "exec/readers.h"
 #include "exec/workers.h"
@@ -48,6 +49,7 @@ typedef struct rsq_writer {
     rsq_write *last_taken; /* of those at the head of the line that are TAKEN; NULL: none is */
     rsq_group_counters counters;
     bool stopping;
+    rsq_cond answered; /* the last asynchronous write of a client that closes */
 
     /* Who has the turn. */
     rsq_conn *conn;         /* owned */
@@ -65,15 +67,19 @@ void rsq_writer_init(rsq_writer *w, const rsq_conn_config *config, rsq_conn *con
 /* Refuse new writes with RSQ_ECLOSED and send those that wait away; does not wait. */
 void rsq_writer_stop(rsq_writer *w);
 
+/* Send away those that wait of a client that closes; and wait until its asynchronous ones are answered. */
+void rsq_writer_dismiss(rsq_writer *w, const rsq_client *client);
+void rsq_writer_await(rsq_writer *w, rsq_client *client);
+
 /* After stop: end the thread for asynchronous writes, when it has answered those it had begun. */
 void rsq_writer_finish(rsq_writer *w);
 
 /* After finish, with no turn out. */
 void rsq_writer_fini(rsq_writer *w);
 
-/* Take the turn. RSQ_OK, RSQ_ETIMEOUT, RSQ_ECLOSED. `sql` as in rsq_readers_acquire(). */
-rsq_code rsq_writer_acquire(rsq_writer *w, const char *sql, size_t sql_len, uint32_t timeout_ms,
-                            rsq_error *err);
+/* Take the turn. RSQ_OK, RSQ_ETIMEOUT, RSQ_ECLOSED. `client` and `sql` as in rsq_readers_acquire(). */
+rsq_code rsq_writer_acquire(rsq_writer *w, const rsq_client *client, const char *sql, size_t sql_len,
+                            uint32_t timeout_ms, rsq_error *err);
 
 /*
  * Tell the sink what was committed, bound the log, replace a connection that an
@@ -90,8 +96,9 @@ rsq_code rsq_writer_execute(rsq_writer *w, const rsq_request *rq, uint32_t timeo
                             rsq_error *err);
 
 /*
- * Put an asynchronous write in line, after rsq_workers_ensure(&w->workers). Its
- * `done` is called exactly once; here, if the writer has been stopped.
+ * Put an asynchronous write of a client in line, after
+ * rsq_workers_ensure(&w->workers). Its `done` is called exactly once; here, if
+ * the writer has been stopped or the client closes.
  */
 void rsq_writer_submit(rsq_writer *w, rsq_write *write);
 

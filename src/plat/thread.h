@@ -16,6 +16,7 @@ typedef pthread_cond_t rsq_cond; /* waits on the monotonic clock */
 typedef pthread_t rsq_thread;
 
 #define RSQ_MUTEX_INIT PTHREAD_MUTEX_INITIALIZER
+#define RSQ_COND_INIT PTHREAD_COND_INITIALIZER /* only for waits without a deadline */
 #define RSQ_NO_DEADLINE INT64_MAX
 #define RSQ_NO_TIMEOUT UINT32_MAX
 

@@ -25,6 +25,21 @@ static int open_flags(const rsq_conn_config *config, rsq_conn_role role)
     return config->flags & RSQ_OPEN_NO_CREATE ? flags : flags | SQLITE_OPEN_CREATE;
 }
 
+/* Connections open when they are needed, and somebody may have put another file in this one's place by then.
+ */
+static rsq_code check_file(const rsq_conn *c, rsq_error *err)
+{
+    const rsq_conn_config *config = c->config;
+    rsq_file_id now;
+
+    if (!config->file_known)
+        return RSQ_OK;
+    if (rsq_file_identify(config->path, &now) && rsq_file_id_equal(now, config->file))
+        return RSQ_OK;
+    return rsq_error_set(err, RSQ_ECANTOPEN,
+                         "the database file was moved, removed or replaced since it was opened");
+}
+
 static rsq_code open_file(rsq_conn *c, rsq_error *err)
 {
     const char *path = c->config->path;
@@ -32,7 +47,7 @@ static rsq_code open_file(rsq_conn *c, rsq_error *err)
     struct stat st;
 
     if (rc == SQLITE_OK)
-        return RSQ_OK;
+        return check_file(c, err);
     if (rc == SQLITE_CANTOPEN || (rc & 0xff) == SQLITE_CANTOPEN) {
         const char *why = sqlite3_errmsg(c->db);
 

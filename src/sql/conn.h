@@ -12,6 +12,7 @@
 #include <stdatomic.h>
 
 #include "base/names.h"
+#include "plat/file.h"
 #include "resqlite.h"
 #include "sql/seq.h"
 
@@ -35,10 +36,17 @@ typedef struct rsq_conn_config {
     int64_t mmap_bytes;
     int64_t cache_bytes;
     rsq_seq *seq; /* borrowed from the core */
+
+    /* What the path led to when the first connection was open; later ones may open nothing else. */
+    rsq_file_id file;
+    bool file_known;
 } rsq_conn_config;
+
+struct rsq_client;
 
 /* One call's input; everything borrowed for the call. */
 typedef struct rsq_request {
+    const struct rsq_client *client; /* who asks, see exec/client.h; NULL: nobody alone */
     const char *sql;
     size_t sql_len;
     const rsq_value *params;

@@ -10,13 +10,14 @@
 
 static void run_group(rsq_job *job);
 
-rsq_group *rsq_group_new(rsq_streams *owner, uint32_t number, rsq_queue *queue)
+rsq_group *rsq_group_new(rsq_streams *owner, uint32_t client, uint32_t number, rsq_queue *queue)
 {
     rsq_group *g = rsq_alloc_zero(sizeof *g);
 
     if (!g)
         return NULL;
     g->number = number;
+    g->client = client;
     atomic_fetch_add_explicit(&owner->refs, 1, memory_order_relaxed);
     g->owner = owner;
     g->queue = rsq_queue_ref(queue);

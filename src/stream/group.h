@@ -19,6 +19,7 @@
 typedef struct rsq_group {
     /* Immutable after rsq_group_new(). */
     uint32_t number;
+    uint32_t client;           /* whose number it is */
     struct rsq_streams *owner; /* owned reference */
     rsq_queue *queue;          /* owned reference; of all its streams */
 
@@ -40,7 +41,7 @@ typedef struct rsq_group {
 } rsq_group;
 
 /* One reference, of the caller's. NULL: no memory. */
-rsq_group *rsq_group_new(struct rsq_streams *owner, uint32_t number, rsq_queue *queue);
+rsq_group *rsq_group_new(struct rsq_streams *owner, uint32_t client, uint32_t number, rsq_queue *queue);
 rsq_group *rsq_group_ref(rsq_group *g); /* NULL is a no-op */
 void rsq_group_unref(rsq_group *g);     /* NULL is a no-op */
 

@@ -45,6 +45,7 @@ typedef struct rsq_live_traits {
     uint32_t refresh_ms;
     uint32_t skip_origin;
     uint32_t group;
+    uint32_t client; /* with a group: whose it is, since the numbers are of one handle; else 0 */
 } rsq_live_traits;
 
 /* What tells live queries apart: every byte of it. */

@@ -25,6 +25,7 @@ rsq_stream *rsq_stream_new(rsq_streams *owner, const rsq_stream_spec *spec)
     s->owner = owner;
     s->queue = rsq_queue_ref(spec->queue);
     s->mode = spec->mode;
+    s->client = spec->client;
     s->event = spec->event;
     s->ctx = spec->ctx;
     atomic_init(&s->refs, 1);

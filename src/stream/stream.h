@@ -16,11 +16,12 @@
 
 struct rsq_stream {
     /* Immutable after rsq_streams_open(). */
-    rsq_streams *owner; /* owned reference */
-    rsq_queue *queue;   /* owned reference */
-    rsq_group *group;   /* owned reference; NULL: it is delivered by itself */
-    uint32_t mode;      /* RSQ_STREAM_… */
-    rsq_columns *key;   /* owned reference; of a difference; NULL: the result's own */
+    rsq_streams *owner;       /* owned reference */
+    rsq_queue *queue;         /* owned reference */
+    rsq_group *group;         /* owned reference; NULL: it is delivered by itself */
+    const rsq_client *client; /* the handle that opened it; only compared */
+    uint32_t mode;            /* RSQ_STREAM_… */
+    rsq_columns *key;         /* owned reference; of a difference; NULL: the result's own */
     rsq_stream_event_fn event;
     void *ctx; /* the caller's, borrowed until the end event */
 

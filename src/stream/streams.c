@@ -42,13 +42,35 @@ void rsq_streams_start(rsq_streams *ss, rsq_core *core)
     rsq_mutex_unlock(&ss->mu);
 }
 
+static void close_each_locked(rsq_live *live, const rsq_client *client)
+{
+    rsq_stream *next;
+
+    for (rsq_stream *s = live->first; s; s = next) {
+        next = s->next; /* NULL after the last one, with which the live query may go */
+        if (s->client == client)
+            rsq_stream_end_locked(s);
+    }
+}
+
+void rsq_streams_close_all(rsq_streams *ss, const rsq_client *client)
+{
+    rsq_live *next;
+
+    rsq_mutex_lock(&ss->mu);
+    for (rsq_live *live = ss->first; live; live = next) {
+        next = live->next;
+        close_each_locked(live, client);
+    }
+    rsq_mutex_unlock(&ss->mu);
+}
+
 void rsq_streams_stop(rsq_streams *ss)
 {
     rsq_core *core;
 
     rsq_mutex_lock(&ss->mu);
-    while (ss->first)
-        rsq_stream_end_locked(ss->first->first);
+    assert(!ss->first);
     core = ss->core;
     ss->core = NULL;
     rsq_mutex_unlock(&ss->mu);
@@ -150,14 +172,14 @@ static int64_t look_at_clock(rsq_timer_entry *entry)
 
 /* --- the registry --- */
 
-/* The group with that number, or a new one; a reference of the caller's. NULL: no memory. */
-static rsq_group *join_group_locked(rsq_streams *ss, uint32_t number, rsq_queue *queue)
+/* The group of a client with that number, or a new one; a reference of the caller's. NULL: no memory. */
+static rsq_group *join_group_locked(rsq_streams *ss, uint32_t client, uint32_t number, rsq_queue *queue)
 {
     rsq_group *g = ss->groups;
 
-    while (g && g->number != number)
+    while (g && (g->client != client || g->number != number))
         g = g->next;
-    return g ? rsq_group_ref(g) : rsq_group_new(ss, number, queue);
+    return g ? rsq_group_ref(g) : rsq_group_new(ss, client, number, queue);
 }
 
 static void link_group_locked(rsq_streams *ss, rsq_live *live)
@@ -251,7 +273,7 @@ static rsq_code join_locked(rsq_streams *ss, rsq_stream *s, const rsq_live_key *
     rsq_live *live;
 
     if (number) {
-        s->group = join_group_locked(ss, number, s->queue);
+        s->group = join_group_locked(ss, key->traits.client, number, s->queue);
         if (!s->group)
             return rsq_error_set(err, RSQ_ENOMEM, "out of memory");
         if (s->group->queue != s->queue)

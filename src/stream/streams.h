@@ -31,8 +31,8 @@
 struct rsq_group;
 
 typedef struct rsq_streams {
-    /* The database, each live query and each stream hold one. Release on drop, acquire by the one that frees.
-     */
+    /* The file's handles together, each live query and each stream hold one. Release on drop, acquire by the
+     * one that frees. */
     _Atomic uint32_t refs;
 
     /* Any thread. Comes before a queue's and the workers' mutex; see docs/threads.md. */
@@ -60,14 +60,17 @@ typedef struct rsq_streams {
 rsq_streams *rsq_streams_new(void);
 void rsq_streams_start(rsq_streams *ss, rsq_core *core);
 
-/* Close every stream and refuse new ones; runs that are under way end in nothing. Waits for the timer if it
- * is just looking. */
+/* Close every stream of a client that closes; runs that are under way end in nothing. */
+void rsq_streams_close_all(rsq_streams *ss, const rsq_client *client);
+
+/* The core goes; with no client left. Waits for the timer if it is just looking. */
 void rsq_streams_stop(rsq_streams *ss);
 void rsq_streams_unref(rsq_streams *ss);
 
 /* What a call gives; all of it borrowed and copied. */
 typedef struct rsq_stream_spec {
     rsq_live_key key;
+    const rsq_client *client;
     rsq_queue *queue;
     uint32_t mode;           /* RSQ_STREAM_… */
     const char *const *keys; /* names of columns; `nkeys` of them */

@@ -1,0 +1,13 @@
+#include "plat/file.h"
+
+#include <sys/stat.h>
+
+bool rsq_file_identify(const char *path, rsq_file_id *out)
+{
+    struct stat st;
+
+    if (stat(path, &st) != 0)
+        return false;
+    *out = (rsq_file_id){.device = (uint64_t)st.st_dev, .inode = (uint64_t)st.st_ino};
+    return true;
+}

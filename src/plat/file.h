@@ -1,0 +1,25 @@
+/*
+ * What file a path names, without opening it: closing any descriptor of a file
+ * drops all locks that the process has on it, SQLite's too.
+ */
+#ifndef RSQ_PLAT_FILE_H
+#define RSQ_PLAT_FILE_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+/* The same for all names and links of one file while it exists. */
+typedef struct rsq_file_id {
+    uint64_t device;
+    uint64_t inode;
+} rsq_file_id;
+
+/* False: there is no such file, or it cannot be looked at. Symbolic links are followed. */
+bool rsq_file_identify(const char *path, rsq_file_id *out);
+
+static inline bool rsq_file_id_equal(rsq_file_id a, rsq_file_id b)
+{
+    return a.device == b.device && a.inode == b.inode;
+}
+
+#endif
