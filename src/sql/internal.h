@@ -90,7 +90,7 @@ struct rsq_conn {
     bool encoding_known;       /* a table exists, so that it cannot change any more */
     int64_t last_insert_rowid; /* of the last INSERT of a caller's */
 
-    /* Commits, kept by the log hook and transaction.c. */
+    /* Commits, kept by the log hook (checkpoint.c) and transaction.c. */
     rsq_log logs[RSQ_WALINDEX_MAX]; /* of main, then of the attached databases */
     unsigned logged;                /* databases whose log grew by the commit that is running */
     uint32_t raw_before;            /* change counter when the last commit of ours was done */
@@ -168,8 +168,10 @@ void rsq_conn_note_lock(rsq_conn *c);
 /* conn.c: ask for the encoding of text, if it is not fixed yet. */
 void rsq_conn_ask_encoding(rsq_conn *c);
 
-/* transaction.c */
+/* checkpoint.c: have SQLite tell of each commit that wrote to a log. */
 void rsq_conn_start_log(rsq_conn *c);
+
+/* transaction.c */
 void rsq_conn_note_commit(rsq_conn *c);
 
 /* The same after a statement of its own that failed, which may have kept rows all the same. */
