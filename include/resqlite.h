@@ -842,7 +842,7 @@ RSQ_API void rsq_queue_free(rsq_queue *q);
  * readers but one, and ends by itself, with RSQ_ETIMEOUT from the next call,
  * when the caller stays away for `idle_timeout_ms` or all of it takes longer
  * than `timeout_ms`; and with RSQ_ESNAPSHOT when the write-ahead log, which
- * cannot begin anew while it reads, has grown to 16,000 pages. Not in a database
+ * cannot begin anew while it reads, has grown to 12,000 pages. Not in a database
  * with one connection.
  *
  * @param sql, params  copied.
@@ -1233,6 +1233,131 @@ typedef struct rsq_stream_counters {
 
 /** Read the counters. @return RSQ_OK, RSQ_EINVAL. Thread: any, before the stream's end. */
 RSQ_API rsq_code rsq_stream_stats(const rsq_stream *s, rsq_stream_counters *counters);
+
+/* ---------------------------------------------------------- operations -- */
+
+/** How much rsq_checkpoint() does. */
+enum {
+    RSQ_CHECKPOINT_PASSIVE = 0, /**< copy what can be copied, waiting for nobody */
+    RSQ_CHECKPOINT_RESTART = 1, /**< copy all while no reader uses the log: the next commit begins it anew */
+    RSQ_CHECKPOINT_TRUNCATE = 2 /**< the same, and cut its file to nothing */
+};
+
+/** Settings of rsq_checkpoint(). */
+typedef struct rsq_checkpoint_options {
+    size_t size;         /**< sizeof(rsq_checkpoint_options) */
+    uint32_t mode;       /**< RSQ_CHECKPOINT_… */
+    uint32_t timeout_ms; /**< for all of it; 0: the database's `lease_timeout_ms` */
+} rsq_checkpoint_options;
+
+/** What a checkpoint found and did, for the main and the attached databases together. */
+typedef struct rsq_checkpoint_figures {
+    size_t size;        /**< sizeof(rsq_checkpoint_figures), set by the caller */
+    uint64_t log_pages; /**< pages in the write-ahead log afterwards; 0 after RSQ_CHECKPOINT_TRUNCATE */
+    /** Of those, copied into the database. With RSQ_CHECKPOINT_PASSIVE fewer, when somebody still reads what
+     * they would replace. */
+    uint64_t copied_pages;
+} rsq_checkpoint_figures;
+
+/**
+ * Copy the write-ahead log into the database, now and on the calling thread.
+ * The library does it by itself as the log grows; this is for a program that is
+ * about to copy the file, or wants the log short before it rests.
+ *
+ * To begin the log anew all readers must have come back at one moment: for at
+ * most 10 ms no reader is handed out and no write begins; if one is still out
+ * then, it is waited for while everything else goes on, and it is tried again.
+ *
+ * @param opts  NULL for the defaults.
+ * @param out   NULL, or figures that are written on RSQ_OK.
+ * @return RSQ_OK, also for a database without a log (in memory), which has
+ *         nothing to copy. RSQ_ETIMEOUT: it could not be done in time; the
+ *         message names the reads that held the log, or who had the writer.
+ *         RSQ_EBUSY: another process used the log all the time. RSQ_EMISUSE: in
+ *         a transaction of the calling thread. RSQ_EREADONLY, RSQ_ECLOSED,
+ *         RSQ_EINVAL, RSQ_EIO, RSQ_EFULL, RSQ_ENOMEM.
+ *
+ * Thread: any.
+ */
+RSQ_API rsq_code rsq_checkpoint(rsq_db *db, const rsq_checkpoint_options *opts, rsq_checkpoint_figures *out,
+                                rsq_error *err);
+
+/**
+ * Run live queries again because something changed that the library cannot
+ * know of: another process wrote, a file that a function of the program reads
+ * has changed. Only what differs is delivered, as after a commit.
+ *
+ * @param tables  names of tables (not of views), "table" or "schema.table"; live queries
+ *                that read one of them run again. NULL: all live queries do.
+ *                Unknown names wake nobody. Borrowed for the call.
+ * @param count   number of names; 0 with NULL.
+ * @return RSQ_OK, RSQ_EINVAL, RSQ_ECLOSED.
+ *
+ * Thread: any, callbacks included.
+ */
+RSQ_API rsq_code rsq_notify(rsq_db *db, const char *const *tables, size_t count, rsq_error *err);
+
+/** Bytes of a text in rsq_counters, its NUL included. */
+#define RSQ_COUNTERS_TEXT 128
+
+/**
+ * What a database is doing, and what it has done since its file was opened in
+ * this process. Handles of one file share it all, so each of them gets the same.
+ * Values that are of "now" may be outdated when they are read.
+ */
+typedef struct rsq_counters {
+    size_t size; /**< sizeof(rsq_counters), set by the caller; fields behind it stay untouched */
+
+    uint64_t handles; /**< now open on the file */
+
+    /* Readers. */
+    uint64_t readers_max;      /**< as the open option says */
+    uint64_t readers_open;     /**< connections now */
+    uint64_t readers_leased;   /**< of those, in use now */
+    uint64_t readers_waiting;  /**< calls that wait for one now */
+    uint64_t readers_replaced; /**< closed since, because an error left them in doubt */
+    uint64_t snapshots_kept;   /**< idle readers that keep their snapshot now, which holds back the log */
+    uint64_t leases;           /**< given since: reads, runs of live queries, cursors */
+    uint64_t
+        oldest_read_ms; /**< how long the longest lease that is out has lasted, milliseconds; 0: none is */
+    char oldest_read[RSQ_COUNTERS_TEXT]; /**< its SQL, cut, NUL-terminated; empty: none */
+
+    /* The writer. All zero in a database that is only open read-only. */
+    uint64_t writers_waiting;              /**< calls that wait for it now */
+    uint64_t writer_held_ms;               /**< how long it has been in use, milliseconds; 0: it is free */
+    char writer_holder[RSQ_COUNTERS_TEXT]; /**< by what SQL, cut; empty: it is free */
+    uint64_t commits;                      /**< made by this process since */
+    uint64_t commit_seq;                   /**< the highest commit number seen */
+    uint64_t groups;                       /**< commits since that several writes shared */
+    uint64_t grouped;                      /**< writes in them */
+
+    /* The log. */
+    uint64_t log_pages;    /**< in the write-ahead log after the last commit of this process */
+    uint64_t log_bytes;    /**< the same in bytes */
+    uint64_t checkpoints;  /**< since, whether or not everything was copied */
+    uint64_t log_restarts; /**< of those, after which the next commit began the log anew */
+    uint64_t
+        log_blocked; /**< attempts at that, since, which a reader or another process did not let happen */
+    uint64_t checkpoint_errors; /**< since: I/O, disk full, another process's checkpoint */
+
+    /* Everything else, now. */
+    uint64_t live_queries; /**< with their own SQL or parameters */
+    uint64_t streams;      /**< that deliver them */
+    uint64_t runs_waiting; /**< of live queries */
+    uint64_t runs_running;
+    uint64_t ops_waiting; /**< asynchronous calls */
+    uint64_t ops_running;
+    uint64_t cursors;    /**< reads in chunks that hold a reader */
+    uint64_t statements; /**< compiled and cached, in all connections, as of their last use */
+} rsq_counters;
+
+/**
+ * Read the counters. Costs a few mutexes and no call of SQLite, whatever runs.
+ *
+ * @param out  `size` set; not NULL.
+ * @return RSQ_OK, RSQ_EINVAL, RSQ_ECLOSED. Thread: any, callbacks included.
+ */
+RSQ_API rsq_code rsq_stats(rsq_db *db, rsq_counters *out, rsq_error *err);
 
 #ifdef __cplusplus
 }

@@ -335,3 +335,13 @@ void rsq_shared_release(rsq_shared *s)
     rsq_mutex_unlock(&files.mu);
     free_shared(s);
 }
+
+size_t rsq_shared_handles(const rsq_shared *s)
+{
+    size_t n;
+
+    rsq_mutex_lock(&files.mu);
+    n = s->refs;
+    rsq_mutex_unlock(&files.mu);
+    return n;
+}

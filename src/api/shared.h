@@ -49,6 +49,9 @@ rsq_code rsq_shared_open(const char *path, const rsq_open_options *asked, const 
 /* A number for a new client of the core. */
 uint32_t rsq_shared_number(rsq_shared *s);
 
+/* How many handles have it. */
+size_t rsq_shared_handles(const rsq_shared *s);
+
 /* The last one closes the core. */
 void rsq_shared_release(rsq_shared *s);
 

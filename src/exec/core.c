@@ -84,8 +84,10 @@ static rsq_code open_writer(rsq_core *core, rsq_commit_sink sink, rsq_error *err
 
     if (code != RSQ_OK)
         return code;
-    rsq_writer_init(&core->writer, &core->config, conn, core->single ? NULL : &core->readers, &core->cursors,
-                    sink);
+    if (!core->single)
+        rsq_checkpointer_init(&core->checkpointer, &core->config, &core->readers, &core->cursors,
+                              &core->writer, rsq_conn_page_size(conn));
+    rsq_writer_init(&core->writer, &core->config, conn, core->single ? NULL : &core->checkpointer, sink);
     atomic_store_explicit(&core->writable, true, memory_order_release);
     return RSQ_OK;
 }
@@ -172,6 +174,8 @@ void rsq_core_dismiss(rsq_core *core, rsq_client *client)
         rsq_writer_dismiss(&core->writer, client);
     /* After those that wait were sent away: none of them gets the turn that this gives back. */
     rsq_begins_end(core, client);
+    if (!client->readonly && !core->single)
+        rsq_checkpointer_dismiss(&core->checkpointer);
 }
 
 void rsq_core_finish(rsq_core *core, rsq_client *client)
@@ -193,6 +197,10 @@ void rsq_core_close(rsq_core *core)
         rsq_writer_stop(&core->writer);
         rsq_writer_finish(&core->writer);
     }
+    if (rsq_core_is_writable(core) && !core->single) {
+        rsq_checkpointer_stop(&core->checkpointer);
+        rsq_checkpointer_fini(&core->checkpointer);
+    }
     rsq_workers_fini(&core->op_workers);
     rsq_workers_fini(&core->workers);
     rsq_timer_fini(&core->timer);
@@ -208,6 +216,16 @@ void rsq_core_close(rsq_core *core)
         rsq_writer_fini(&core->writer);
     free_config(&core->config);
     rsq_free(core);
+}
+
+rsq_code rsq_core_checkpoint(rsq_core *core, const rsq_client *client, uint32_t mode, uint32_t timeout_ms,
+                             rsq_log_figures *out, rsq_error *err)
+{
+    *out = (rsq_log_figures){0};
+    if (core->single)
+        return RSQ_OK;
+    return rsq_checkpointer_run(&core->checkpointer, client, mode, rsq_core_timeout(core, timeout_ms), out,
+                                err);
 }
 
 static rsq_code acquire(rsq_core *core, const rsq_request *rq, uint32_t timeout_ms, rsq_lease *out,

@@ -5,6 +5,7 @@
 #ifndef RSQ_EXEC_CORE_H
 #define RSQ_EXEC_CORE_H
 
+#include "exec/checkpointer.h"
 #include "exec/readers.h"
 #include "exec/stop.h"
 #include "exec/timer.h"
@@ -47,10 +48,11 @@ typedef struct rsq_core {
 
     /* Guarded by themselves. */
     rsq_seq seq;
-    rsq_readers readers;    /* unless `single` */
-    rsq_writer writer;      /* if `writable` */
-    rsq_workers workers;    /* for live queries */
-    rsq_workers op_workers; /* for asynchronous calls */
+    rsq_readers readers;           /* unless `single` */
+    rsq_writer writer;             /* if `writable` */
+    rsq_checkpointer checkpointer; /* if `writable` and not `single` */
+    rsq_workers workers;           /* for live queries */
+    rsq_workers op_workers;        /* for asynchronous calls */
     rsq_timer timer;
     rsq_cursors cursors;
     rsq_begins begins;
@@ -119,6 +121,10 @@ rsq_code rsq_core_select_on(rsq_core *core, rsq_conn *conn, const rsq_request *r
 /* The same as one run that `stop` may end. */
 rsq_code rsq_core_select_stoppable(rsq_conn *conn, const rsq_request *requests, size_t count, rsq_shape shape,
                                    rsq_stop *stop, rsq_result **results, rsq_error *err);
+
+/* Copy the log; of a database without one nothing is copied. */
+rsq_code rsq_core_checkpoint(rsq_core *core, const rsq_client *client, uint32_t mode, uint32_t timeout_ms,
+                             rsq_log_figures *out, rsq_error *err);
 
 /* RSQ_OK, or RSQ_EREADONLY. */
 rsq_code rsq_core_may_write(const rsq_client *client, rsq_error *err);

@@ -212,6 +212,16 @@ void rsq_cursors_cut(rsq_cursors *cs)
     rsq_mutex_unlock(&cs->mu);
 }
 
+size_t rsq_cursors_count(rsq_cursors *cs)
+{
+    size_t n;
+
+    rsq_mutex_lock(&cs->mu);
+    n = cs->count;
+    rsq_mutex_unlock(&cs->mu);
+    return n;
+}
+
 static bool has_any_locked(const rsq_cursors *cs, const rsq_client *client)
 {
     for (const rsq_cursor *cur = cs->first; cur; cur = cur->next) {

@@ -92,6 +92,9 @@ rsq_code rsq_cursor_run(rsq_cursor *cur, rsq_shape shape, rsq_result **out, rsq_
 /* End and free. */
 void rsq_cursor_finish(rsq_cursor *cur);
 
+/* How many hold a reader or are about to. */
+size_t rsq_cursors_count(rsq_cursors *cs);
+
 /* A client closes: end all of its that rest, tell the others; it can start no new ones. */
 void rsq_cursors_end(rsq_cursors *cs, const rsq_client *client);
 

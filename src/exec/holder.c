@@ -31,3 +31,17 @@ void rsq_holder_describe(const rsq_holder *h, char *out, size_t size)
     (void)snprintf(out + used, size - used, "%s\"%.*s%s\" for %lld ms", used ? ", " : "", shown, h->sql,
                    h->sql_len > SHOWN_MAX ? "…" : "", (long long)age_ms);
 }
+
+void rsq_holder_copy(const rsq_holder *h, char *out, size_t size)
+{
+    size_t len = h->sql ? h->sql_len : 0;
+
+    if (len >= size)
+        len = size - 1;
+    /* Not in the middle of a character. */
+    while (len > 0 && h->sql_len > len && ((unsigned char)h->sql[len] & 0xc0) == 0x80)
+        len--;
+    if (len > 0)
+        memcpy(out, h->sql, len);
+    out[len] = '\0';
+}

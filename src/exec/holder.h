@@ -18,6 +18,9 @@ typedef struct rsq_holder {
 void rsq_holder_set(rsq_holder *h, const char *sql, size_t sql_len);
 void rsq_holder_clear(rsq_holder *h);
 
+/* The SQL, cut to `size`; empty if there is no holder. */
+void rsq_holder_copy(const rsq_holder *h, char *out, size_t size);
+
 /* Append `"SQL" for N ms` to the text in `out`, cut to `size`; nothing if there is no holder. */
 void rsq_holder_describe(const rsq_holder *h, char *out, size_t size);
 

@@ -84,3 +84,12 @@ void rsq_line_dismiss_locked(rsq_line *l, const void *owner)
         rsq_cond_signal(&w->cond);
     }
 }
+
+unsigned rsq_line_length(const rsq_line *l)
+{
+    unsigned n = 0;
+
+    for (const rsq_waiter *w = l->first; w; w = w->next)
+        n++;
+    return n;
+}

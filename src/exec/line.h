@@ -34,6 +34,9 @@ static inline bool rsq_line_empty(const rsq_line *l)
  */
 void *rsq_line_wait_locked(rsq_line *l, rsq_mutex *mu, const void *owner, uint32_t timeout_ms);
 
+/* How many wait. */
+unsigned rsq_line_length(const rsq_line *l);
+
 /* Hand `thing` to the first in line; false: nobody waits. */
 bool rsq_line_grant_locked(rsq_line *l, void *thing);
 

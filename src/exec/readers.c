@@ -51,9 +51,11 @@ static void return_locked(rsq_readers *rs, rsq_reader *r)
 {
     rsq_holder_clear(&r->holder);
     rs->leased--;
+    r->statements = r->conn ? rsq_conn_statements(r->conn) : 0;
     give_back_locked(rs, r);
-    if (is_paused(rs) && rs->leased == 0)
-        rsq_cond_broadcast(&rs->quiet); /* only a pause waits for that */
+    /* Only a pause, and who watches the oldest, wait for that. */
+    if ((is_paused(rs) && rs->leased == 0) || rs->watchers > 0)
+        rsq_cond_broadcast(&rs->quiet);
 }
 
 static bool any_kept_locked(const rsq_readers *rs)
@@ -164,6 +166,7 @@ void rsq_readers_dismiss(rsq_readers *rs, const rsq_client *client)
 {
     rsq_mutex_lock(&rs->mu);
     rsq_line_dismiss_locked(&rs->waiting, client);
+    rsq_cond_broadcast(&rs->quiet);
     rsq_mutex_unlock(&rs->mu);
 }
 
@@ -181,14 +184,20 @@ void rsq_readers_fini(rsq_readers *rs)
     rsq_mutex_fini(&rs->mu);
 }
 
+static void describe_locked(const rsq_readers *rs, char *out, size_t size)
+{
+    out[0] = '\0';
+    for (unsigned i = 0; i < rs->count; i++)
+        rsq_holder_describe(&rs->places[i].holder, out, size);
+}
+
 static rsq_code none_in_time_locked(const rsq_readers *rs, const rsq_client *client, rsq_error *err)
 {
-    char holders[320] = "";
+    char holders[320];
 
     if (rs->stopping || rsq_client_is_closing(client))
         return rsq_error_set(err, RSQ_ECLOSED, "the database is closed");
-    for (unsigned i = 0; i < rs->count; i++)
-        rsq_holder_describe(&rs->places[i].holder, holders, sizeof holders);
+    describe_locked(rs, holders, sizeof holders);
     /* Nobody is named when the last one came back just now. */
     return rsq_error_set(err, RSQ_ETIMEOUT, "no reader was free in time%s%s", holders[0] ? "; held by " : "",
                          holders);
@@ -235,6 +244,7 @@ rsq_code rsq_readers_acquire(rsq_readers *rs, const rsq_client *client, const ch
     }
     if (r) {
         r->kept = false;
+        r->lease = ++rs->leases;
         rsq_holder_set(&r->holder, sql, sql_len);
     } else {
         code = none_in_time_locked(rs, client, err);
@@ -301,5 +311,65 @@ void rsq_readers_resume(rsq_readers *rs)
     atomic_store_explicit(&rs->paused, false, memory_order_relaxed);
     while (!rsq_line_empty(&rs->waiting) && (r = take_free_locked(rs)) != NULL)
         (void)rsq_line_grant_locked(&rs->waiting, r);
+    rsq_mutex_unlock(&rs->mu);
+}
+
+static bool any_before_locked(const rsq_readers *rs, uint64_t lease)
+{
+    for (unsigned i = 0; i < rs->count; i++) {
+        if (rs->places[i].holder.sql && rs->places[i].lease <= lease)
+            return true;
+    }
+    return false;
+}
+
+bool rsq_readers_outlast(rsq_readers *rs, const rsq_client *client, int64_t deadline_ns)
+{
+    bool in_time = true;
+    uint64_t last;
+
+    rsq_mutex_lock(&rs->mu);
+    last = rs->leases;
+    rs->watchers++;
+    while (any_before_locked(rs, last) && in_time && !rsq_client_is_closing(client))
+        in_time = rsq_cond_wait_until(&rs->quiet, &rs->mu, deadline_ns);
+    in_time = !any_before_locked(rs, last);
+    rs->watchers--;
+    rsq_mutex_unlock(&rs->mu);
+    return in_time;
+}
+
+void rsq_readers_describe(rsq_readers *rs, char *out, size_t size)
+{
+    rsq_mutex_lock(&rs->mu);
+    describe_locked(rs, out, size);
+    rsq_mutex_unlock(&rs->mu);
+}
+
+static void count_place(const rsq_reader *r, rsq_readers_figures *out)
+{
+    int64_t age_ns = r->holder.sql ? rsq_now_coarse_ns() - r->holder.since_ns : -1;
+
+    out->kept += r->kept;
+    out->statements += r->statements;
+    if (age_ns < 0 || (out->oldest[0] && age_ns <= out->oldest_ns))
+        return;
+    out->oldest_ns = age_ns;
+    rsq_holder_copy(&r->holder, out->oldest, sizeof out->oldest);
+}
+
+void rsq_readers_count(rsq_readers *rs, rsq_readers_figures *out)
+{
+    *out = (rsq_readers_figures){0};
+    rsq_mutex_lock(&rs->mu);
+    for (unsigned i = 0; i < rs->count; i++)
+        count_place(&rs->places[i], out);
+    out->leased = rs->leased;
+    out->open = rs->leased;
+    for (const rsq_reader *r = rs->idle; r; r = r->next)
+        out->open++;
+    out->waiting = rsq_line_length(&rs->waiting);
+    out->leases = rs->leases;
+    out->replaced = rs->reopened;
     rsq_mutex_unlock(&rs->mu);
 }

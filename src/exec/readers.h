@@ -31,6 +31,8 @@ typedef struct rsq_reader {
 
     /* Any thread, under the pool's mutex. */
     rsq_holder holder;
+    uint64_t lease;          /* the number of the one that is out, or was the last */
+    size_t statements;       /* in its cache when it came back */
     bool kept;               /* idle with an open snapshot */
     bool lost;               /* its connection was closed, since it was in doubt */
     uint32_t tick;           /* the pool's tick when it came back */
@@ -52,9 +54,11 @@ typedef struct rsq_readers {
 
     /* Any thread, under mu. */
     rsq_mutex mu;
-    rsq_cond quiet; /* no lease is out */
+    rsq_cond quiet; /* no lease is out; or one came back, if there are watchers */
     unsigned leased;
     uint64_t reopened; /* connections opened anew after an error */
+    uint64_t leases;   /* given so far */
+    unsigned watchers; /* wait for `quiet` while leases are given */
     rsq_reader places[RSQ_READERS_MAX];
     rsq_reader *idle; /* most recently used first */
     rsq_reader *empty;
@@ -104,5 +108,21 @@ void rsq_readers_let_go(rsq_readers *rs);
  */
 bool rsq_readers_pause(rsq_readers *rs, uint32_t timeout_ms);
 void rsq_readers_resume(rsq_readers *rs);
+
+/* Wait until each lease that is out now has come back; false: not by then, or the client that asks closes. */
+bool rsq_readers_outlast(rsq_readers *rs, const rsq_client *client, int64_t deadline_ns);
+
+/* Who has leases out, and for how long; empty: nobody. */
+void rsq_readers_describe(rsq_readers *rs, char *out, size_t size);
+
+/* What can be counted, at one moment. */
+typedef struct rsq_readers_figures {
+    unsigned open, leased, kept, waiting;
+    uint64_t leases, replaced, statements;
+    int64_t oldest_ns; /* age of the oldest lease that is out; 0: none is */
+    char oldest[128];  /* its SQL, cut */
+} rsq_readers_figures;
+
+void rsq_readers_count(rsq_readers *rs, rsq_readers_figures *out);
 
 #endif

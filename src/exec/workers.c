@@ -236,3 +236,13 @@ void rsq_workers_fini(rsq_workers *ws)
     rsq_cond_fini(&ws->work);
     rsq_mutex_fini(&ws->mu);
 }
+
+void rsq_workers_count(rsq_workers *ws, size_t *waiting, size_t *running)
+{
+    rsq_mutex_lock(&ws->mu);
+    *waiting = atomic_load_explicit(&ws->waiting, memory_order_relaxed);
+    *running = 0;
+    for (const rsq_busy *b = ws->busy; b; b = b->next)
+        (*running)++;
+    rsq_mutex_unlock(&ws->mu);
+}

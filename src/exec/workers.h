@@ -76,6 +76,9 @@ void rsq_workers_submit_patient(rsq_workers *ws, rsq_job *job);
  */
 void rsq_workers_finish(rsq_workers *ws, const void *owner);
 
+/* Jobs that wait, and that run. */
+void rsq_workers_count(rsq_workers *ws, size_t *waiting, size_t *running);
+
 /* Run what waits, end the threads and wait for them. */
 void rsq_workers_fini(rsq_workers *ws);
 

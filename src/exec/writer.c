@@ -5,18 +5,15 @@
 
 #include "base/alloc.h"
 #include "base/error.h"
-#include "exec/cursor.h"
-
-/* Longest time a commit waits for readers to come back, so that a log that has grown long can begin anew. */
-#define PAUSE_MS 10
 
 static rsq_member *take_another(rsq_members *from);
 static void drain(rsq_job *job);
 
-void rsq_writer_init(rsq_writer *w, const rsq_conn_config *config, rsq_conn *conn, rsq_readers *readers,
-                     struct rsq_cursors *cursors, rsq_commit_sink sink)
+void rsq_writer_init(rsq_writer *w, const rsq_conn_config *config, rsq_conn *conn,
+                     rsq_checkpointer *checkpointer, rsq_commit_sink sink)
 {
-    *w = (rsq_writer){.config = config, .sink = sink, .readers = readers, .cursors = cursors, .conn = conn};
+    *w = (rsq_writer){.config = config, .sink = sink, .checkpointer = checkpointer, .conn = conn};
+    atomic_init(&w->commits, 0);
     w->groups = !(config->flags & RSQ_OPEN_NO_GROUP_COMMIT);
     w->statements.take = take_another;
     w->drain.run = drain;
@@ -40,28 +37,10 @@ void rsq_writer_fini(rsq_writer *w)
 
 /* --- what follows a commit, turn held --- */
 
-/*
- * Bound the log. A plain copy needs no reader's help, but the log only begins
- * anew when all of it was copied and no reader uses it: for a moment none is
- * handed out. Afterwards readers read the database file itself, which does not
- * hold the log, so they may go on before the next commit. A cursor may hold its
- * reader for long; when the log is too long all the same, cursors are ended.
- */
-static void tend_log(rsq_writer *w)
+static void note_log(rsq_writer *w)
 {
-    rsq_log_wish wish = w->readers ? rsq_conn_log_wish(w->conn) : RSQ_LOG_FINE;
-
-    if (wish == RSQ_LOG_FINE)
-        return;
-    if (wish == RSQ_LOG_OVERLONG)
-        rsq_cursors_cut(w->cursors);
-    if (wish >= RSQ_LOG_RESTART)
-        (void)rsq_readers_pause(w->readers, PAUSE_MS);
-    else
-        rsq_readers_let_go(w->readers);
-    rsq_conn_checkpoint_passive(w->conn);
-    if (wish >= RSQ_LOG_RESTART)
-        rsq_readers_resume(w->readers);
+    if (w->checkpointer)
+        rsq_checkpointer_note(w->checkpointer, w->conn);
 }
 
 /* Tell the sink. False: nothing was committed. */
@@ -71,6 +50,7 @@ static bool publish(rsq_writer *w)
 
     if (!rsq_conn_take_changes(w->conn, &changes))
         return false;
+    atomic_fetch_add_explicit(&w->commits, 1, memory_order_relaxed);
     w->sink.fn(w->sink.ctx, &changes);
     rsq_names_fini(&changes.tables);
     return true;
@@ -82,9 +62,9 @@ static void replace_broken(rsq_writer *w)
     rsq_changes unknown = {.tables.all = true};
     rsq_conn *fresh;
 
-    if (!w->readers)
+    if (!w->checkpointer)
         rsq_conn_mend(w->conn);
-    if (!rsq_conn_broken(w->conn) || !w->readers ||
+    if (!rsq_conn_broken(w->conn) || !w->checkpointer ||
         rsq_conn_open(w->config, RSQ_CONN_WRITER, &fresh, NULL) != RSQ_OK)
         return; /* it is tried again at the next turn's begin and end */
     rsq_conn_close(w->conn);
@@ -109,6 +89,7 @@ static bool pass_on_locked(rsq_writer *w)
     rsq_write *first = w->line.first;
 
     rsq_holder_clear(&w->holder);
+    w->cached = rsq_conn_statements(w->conn);
     w->held = first != NULL;
     if (!first)
         return false;
@@ -205,7 +186,7 @@ rsq_code rsq_writer_acquire(rsq_writer *w, const rsq_client *client, const char 
 void rsq_writer_release(rsq_writer *w)
 {
     if (publish(w))
-        tend_log(w);
+        note_log(w);
     replace_broken(w);
     pass_on(w);
 }
@@ -325,7 +306,7 @@ static void run_statements(rsq_writer *w, rsq_member *first)
     committed = publish(w);
     answer(w, first, n);
     if (committed)
-        tend_log(w);
+        note_log(w);
     replace_broken(w);
 }
 
@@ -414,7 +395,7 @@ static void run_work(rsq_writer *w, rsq_write *work)
     committed = publish(w);
     call_done_of(w, work);
     if (committed)
-        tend_log(w);
+        note_log(w);
     replace_broken(w);
 }
 
@@ -512,5 +493,20 @@ void rsq_writer_await(rsq_writer *w, rsq_client *client)
     rsq_mutex_lock(&w->mu);
     while (rsq_client_awaits_writes(client))
         (void)rsq_cond_wait_until(&w->answered, &w->mu, RSQ_NO_DEADLINE);
+    rsq_mutex_unlock(&w->mu);
+}
+
+void rsq_writer_count(rsq_writer *w, rsq_writer_figures *out)
+{
+    *out = (rsq_writer_figures){.commits = atomic_load_explicit(&w->commits, memory_order_relaxed)};
+    rsq_mutex_lock(&w->mu);
+    for (const rsq_write *write = w->line.first; write; write = write->next)
+        out->waiting += write->state == RSQ_WRITE_WAITING;
+    out->groups = w->counters;
+    out->statements = w->cached;
+    if (w->holder.sql) {
+        out->held_ns = rsq_now_coarse_ns() - w->holder.since_ns;
+        rsq_holder_copy(&w->holder, out->holder, sizeof out->holder);
+    }
     rsq_mutex_unlock(&w->mu);
 }

@@ -14,6 +14,7 @@
 #ifndef RSQ_EXEC_WRITER_H
 #define RSQ_EXEC_WRITER_H
 
+#include "exec/checkpointer.h"
 #include "exec/client.h"
 #include "exec/holder.h"
 #include "exec/readers.h"
@@ -35,11 +36,10 @@ typedef struct rsq_group_counters {
 
 typedef struct rsq_writer {
     /* Immutable after rsq_writer_init(). */
-    const rsq_conn_config *config; /* borrowed; outlives the writer */
-    rsq_commit_sink sink;          /* borrowed; outlives the writer */
-    rsq_readers *readers;          /* borrowed; asked to let go before a checkpoint; NULL without a log */
-    struct rsq_cursors *cursors;   /* borrowed; ended when they held the log back for too long */
-    bool groups;                   /* statements may share a commit */
+    const rsq_conn_config *config;  /* borrowed; outlives the writer */
+    rsq_commit_sink sink;           /* borrowed; outlives the writer */
+    rsq_checkpointer *checkpointer; /* borrowed; told of each commit; NULL without a log */
+    bool groups;                    /* statements may share a commit */
 
     /* Any thread, under mu. */
     rsq_mutex mu;
@@ -49,7 +49,10 @@ typedef struct rsq_writer {
     rsq_write *last_taken; /* of those at the head of the line that are TAKEN; NULL: none is */
     rsq_group_counters counters;
     bool stopping;
+    size_t cached;     /* statements in the connection's cache after the last turn */
     rsq_cond answered; /* the last asynchronous write of a client that closes */
+
+    _Atomic uint64_t commits; /* by who has the turn; orders nothing */
 
     /* Who has the turn. */
     rsq_conn *conn;         /* owned */
@@ -61,8 +64,8 @@ typedef struct rsq_writer {
 } rsq_writer;
 
 /* Takes ownership of `conn`. */
-void rsq_writer_init(rsq_writer *w, const rsq_conn_config *config, rsq_conn *conn, rsq_readers *readers,
-                     struct rsq_cursors *cursors, rsq_commit_sink sink);
+void rsq_writer_init(rsq_writer *w, const rsq_conn_config *config, rsq_conn *conn,
+                     rsq_checkpointer *checkpointer, rsq_commit_sink sink);
 
 /* Refuse new writes with RSQ_ECLOSED and send those that wait away; does not wait. */
 void rsq_writer_stop(rsq_writer *w);
@@ -82,7 +85,7 @@ rsq_code rsq_writer_acquire(rsq_writer *w, const rsq_client *client, const char 
                             uint32_t timeout_ms, rsq_error *err);
 
 /*
- * Tell the sink what was committed, bound the log, replace a connection that an
+ * Tell the sink what was committed, have the log bounded, replace a connection that an
  * error left in doubt, and give the turn to the next.
  */
 void rsq_writer_release(rsq_writer *w);
@@ -101,5 +104,17 @@ rsq_code rsq_writer_execute(rsq_writer *w, const rsq_request *rq, uint32_t timeo
  * the writer has been stopped or the client closes.
  */
 void rsq_writer_submit(rsq_writer *w, rsq_write *write);
+
+/* What can be counted, at one moment. */
+typedef struct rsq_writer_figures {
+    uint64_t commits;
+    rsq_group_counters groups;
+    unsigned waiting;
+    size_t statements;
+    int64_t held_ns;  /* how long the turn has been held; 0: it is free */
+    char holder[128]; /* by what SQL, cut */
+} rsq_writer_figures;
+
+void rsq_writer_count(rsq_writer *w, rsq_writer_figures *out);
 
 #endif

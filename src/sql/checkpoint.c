@@ -1,14 +1,10 @@
 /* The write-ahead log: how long it is, and copying it into the database. */
 #include "sql/internal.h"
 
+#include <limits.h>
+
 /* Pages by which the log grows between two checkpoints. */
 #define CHECKPOINT_PAGES 1000
-
-/* Pages from which readers are asked to pause, so that the log can begin anew. */
-#define RESTART_PAGES 4000
-
-/* Pages from which no read in chunks may hold the log back any more; documented at rsq_cursor_open(). */
-#define OVERLONG_PAGES 16000
 
 static rsq_log *log_of(rsq_conn *c, const char *schema)
 {
@@ -40,36 +36,76 @@ void rsq_conn_start_log(rsq_conn *c)
     sqlite3_wal_hook(c->db, logged, c);
 }
 
-rsq_log_wish rsq_conn_log_wish(const rsq_conn *c)
+int rsq_conn_log_pages(const rsq_conn *c)
 {
-    rsq_log_wish wish = RSQ_LOG_FINE;
+    int longest = 0;
 
     for (size_t i = 0; i <= c->config->nattach; i++) {
-        if (c->logs[i].pages < c->logs[i].checkpoint_at)
-            continue;
-        if (c->logs[i].pages >= OVERLONG_PAGES)
-            return RSQ_LOG_OVERLONG;
-        if (c->logs[i].pages >= RESTART_PAGES)
-            wish = RSQ_LOG_RESTART;
-        else if (wish < RSQ_LOG_COPY)
-            wish = RSQ_LOG_COPY;
+        if (c->logs[i].pages > longest)
+            longest = c->logs[i].pages;
     }
-    return wish;
+    return longest;
 }
 
-void rsq_conn_checkpoint_passive(rsq_conn *c)
+bool rsq_conn_log_grew(rsq_conn *c)
 {
-    /*
-     * Busy or failed only means that the log stays longer. It begins anew by
-     * itself when all of it is copied and no reader uses it; until then the next
-     * attempt waits for as many pages again, or each commit would make one.
-     */
-    for (size_t i = 0; i <= c->config->nattach; i++) {
-        const char *schema = i == 0 ? "main" : c->config->attach[i - 1].name;
+    bool grew = false;
 
+    for (size_t i = 0; i <= c->config->nattach; i++) {
         if (c->logs[i].pages < c->logs[i].checkpoint_at)
             continue;
-        (void)sqlite3_wal_checkpoint_v2(c->db, schema, SQLITE_CHECKPOINT_PASSIVE, NULL, NULL);
+        /* The next time is when there are as many pages again, whatever becomes of these. */
         c->logs[i].checkpoint_at = c->logs[i].pages + CHECKPOINT_PAGES;
+        grew = true;
     }
+    return grew;
+}
+
+uint32_t rsq_conn_page_size(const rsq_conn *c)
+{
+    sqlite3_stmt *s = NULL;
+    uint32_t size = 0;
+
+    if (sqlite3_prepare_v2(c->db, "PRAGMA page_size", -1, &s, NULL) == SQLITE_OK &&
+        sqlite3_step(s) == SQLITE_ROW)
+        size = (uint32_t)sqlite3_column_int(s, 0);
+    sqlite3_finalize(s);
+    return size;
+}
+
+static const int modes[] = {
+    [RSQ_CHECKPOINT_PASSIVE] = SQLITE_CHECKPOINT_PASSIVE,
+    [RSQ_CHECKPOINT_RESTART] = SQLITE_CHECKPOINT_RESTART,
+    [RSQ_CHECKPOINT_TRUNCATE] = SQLITE_CHECKPOINT_TRUNCATE,
+};
+
+static rsq_code checkpoint_one(rsq_conn *c, const char *schema, uint32_t mode, rsq_log_figures *sum,
+                               rsq_error *err)
+{
+    int pages = -1, copied = -1;
+    int rc = sqlite3_wal_checkpoint_v2(c->db, schema, modes[mode], &pages, &copied);
+
+    sum->pages += pages > 0 ? (uint64_t)pages : 0;
+    sum->copied += copied > 0 ? (uint64_t)copied : 0;
+    if ((rc & 0xff) == SQLITE_BUSY) {
+        rsq_code code = rsq_error_set(err, RSQ_EBUSY, "checkpoint: another process uses the log");
+
+        if (err)
+            err->sqlite_code = rc;
+        return code;
+    }
+    return rc == SQLITE_OK ? RSQ_OK : rsq_sql_error(c, rc, "checkpoint", err);
+}
+
+rsq_code rsq_conn_checkpoint(rsq_conn *c, uint32_t mode, uint32_t busy_ms, rsq_log_figures *out,
+                             rsq_error *err)
+{
+    rsq_log_figures sum = {0};
+    rsq_code code = RSQ_OK;
+
+    sqlite3_busy_timeout(c->db, busy_ms < INT_MAX ? (int)busy_ms : INT_MAX);
+    for (size_t i = 0; code == RSQ_OK && i <= c->config->nattach; i++)
+        code = checkpoint_one(c, i == 0 ? "main" : c->config->attach[i - 1].name, mode, &sum, err);
+    *out = sum;
+    return code;
 }

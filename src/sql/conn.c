@@ -22,7 +22,8 @@ static int open_flags(const rsq_conn_config *config, rsq_conn_role role)
     if (role == RSQ_CONN_READER)
         return flags | SQLITE_OPEN_READONLY;
     flags |= SQLITE_OPEN_READWRITE;
-    return config->flags & RSQ_OPEN_NO_CREATE ? flags : flags | SQLITE_OPEN_CREATE;
+    return role == RSQ_CONN_CHECKPOINTER || (config->flags & RSQ_OPEN_NO_CREATE) ? flags
+                                                                                 : flags | SQLITE_OPEN_CREATE;
 }
 
 /* Connections open when they are needed, and somebody may have put another file in this one's place by then.
@@ -130,7 +131,7 @@ static void install_hooks(rsq_conn *c)
 {
     sqlite3_set_authorizer(c->db, rsq_guard_authorize, &c->guard);
     sqlite3_progress_handler(c->db, STEPS_PER_LOOK, is_stopped, c);
-    if (c->role == RSQ_CONN_READER)
+    if (c->role == RSQ_CONN_READER || c->role == RSQ_CONN_CHECKPOINTER)
         return;
     sqlite3_preupdate_hook(c->db, rsq_capture_preupdate, c);
     rsq_conn_start_log(c);
@@ -366,7 +367,7 @@ rsq_code rsq_conn_open(const rsq_conn_config *config, rsq_conn_role role, rsq_co
     }
     start_numbers(c);
     /* What ends a transaction must not need memory when it is needed. */
-    if (role != RSQ_CONN_READER && rsq_conn_prepare_controls(c) != SQLITE_OK) {
+    if ((role == RSQ_CONN_WRITER || role == RSQ_CONN_ONLY) && rsq_conn_prepare_controls(c) != SQLITE_OK) {
         code = rsq_sql_error(c, sqlite3_errcode(c->db), NULL, err);
         rsq_conn_close(c);
         return code;
@@ -404,6 +405,11 @@ bool rsq_conn_in_transaction(const rsq_conn *c)
 void rsq_conn_interrupt(rsq_conn *c)
 {
     sqlite3_interrupt(c->db);
+}
+
+size_t rsq_conn_statements(const rsq_conn *c)
+{
+    return c->statements.count;
 }
 
 const char *rsq_sql_version(void)

@@ -21,7 +21,8 @@ typedef struct rsq_conn rsq_conn;
 typedef enum rsq_conn_role {
     RSQ_CONN_READER,
     RSQ_CONN_WRITER,
-    RSQ_CONN_ONLY /* of a memory or temporary database: reads and writes */
+    RSQ_CONN_CHECKPOINTER, /* copies the log, and runs no statement of anybody's */
+    RSQ_CONN_ONLY          /* of a memory or temporary database: reads and writes */
 } rsq_conn_role;
 
 /* Settings shared by all connections of a database; immutable once it is open. */
@@ -220,19 +221,34 @@ void rsq_conn_rollback_to(rsq_conn *c, unsigned depth);
  */
 bool rsq_conn_take_changes(rsq_conn *c, rsq_changes *out);
 
-/* What is to be done about the log after a commit. */
-typedef enum rsq_log_wish {
-    RSQ_LOG_FINE,
-    RSQ_LOG_COPY, /* it has grown: copy what may be copied */
-    /* It has grown long: copy all of it while no reader uses it, and the next commit begins it anew. */
-    RSQ_LOG_RESTART,
-    RSQ_LOG_OVERLONG /* the same, whatever reads in chunks hold it back */
-} rsq_log_wish;
+/* --- the log (checkpoint.c) --- */
 
-rsq_log_wish rsq_conn_log_wish(const rsq_conn *c);
+/* Of main and the attached databases together. */
+typedef struct rsq_log_figures {
+    uint64_t pages;  /* that the logs hold */
+    uint64_t copied; /* of those, in the database files too */
+} rsq_log_figures;
 
-/* Copy what may be copied from the log into the database, without waiting for anybody. */
-void rsq_conn_checkpoint_passive(rsq_conn *c);
+/* On the writer: pages of the longest log after the last commit. */
+int rsq_conn_log_pages(const rsq_conn *c);
+
+/* On the writer, after a commit: has a log grown by so much since this was last true that it should be
+ * copied? */
+bool rsq_conn_log_grew(rsq_conn *c);
+
+/*
+ * Copy the logs into the databases, as RSQ_CHECKPOINT_… says; waits at most
+ * `busy_ms` for other processes, and those modes that wait for readers for this
+ * process's too. `out` is written in any case. RSQ_EBUSY: not all could be done.
+ */
+rsq_code rsq_conn_checkpoint(rsq_conn *c, uint32_t mode, uint32_t busy_ms, rsq_log_figures *out,
+                             rsq_error *err);
+
+/* Bytes; 0 if it cannot be told. */
+uint32_t rsq_conn_page_size(const rsq_conn *c);
+
+/* Statements in its cache. */
+size_t rsq_conn_statements(const rsq_conn *c);
 
 /* The library's SQLite: version, RSQ_FEATURE_… bits. */
 const char *rsq_sql_version(void);

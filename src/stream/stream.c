@@ -80,6 +80,7 @@ void rsq_stream_join_locked(rsq_stream *s, rsq_live *live)
     /* What runs may be older than a commit that this thread made before it opened the stream. */
     s->skips_run = live->state == RSQ_LIVE_RUNNING && live->marked;
     link_locked(s, live);
+    s->owner->open++;
     if (live->state == RSQ_LIVE_WAITING || (live->state == RSQ_LIVE_IDLE && live->behind))
         rsq_live_queue_locked(live, RSQ_URGENT);
     else if (live->state == RSQ_LIVE_IDLE)
@@ -111,6 +112,7 @@ void rsq_stream_leave_locked(rsq_stream *s)
 {
     add_shared_locked(s, &s->counters);
     unlink_locked(s, s->live);
+    s->owner->open--;
     s->live = NULL;
     rsq_stream_replace_locked(s);
     rsq_outcome_clear(&s->handed);
@@ -123,6 +125,7 @@ void rsq_stream_end_locked(rsq_stream *s)
 
     add_shared_locked(s, &s->counters);
     unlink_locked(s, live);
+    s->owner->open--;
     s->live = NULL;
     if (!live->first)
         rsq_streams_remove_locked(s->owner, live);

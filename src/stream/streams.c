@@ -377,3 +377,11 @@ void rsq_streams_commit(void *streams, const rsq_changes *changes)
     }
     rsq_mutex_unlock(&ss->mu);
 }
+
+void rsq_streams_count(rsq_streams *ss, size_t *queries, size_t *streams)
+{
+    rsq_mutex_lock(&ss->mu);
+    *queries = ss->table.count;
+    *streams = ss->open;
+    rsq_mutex_unlock(&ss->mu);
+}

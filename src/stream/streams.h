@@ -45,6 +45,7 @@ typedef struct rsq_streams {
     struct rsq_group *groups; /* that have members; borrowed from them */
     rsq_schedule schedule;
     uint64_t told_seq; /* number of the newest commit that was told */
+    size_t open;       /* streams that are not closed */
 
     bool watches;    /* foreign commits are looked for while there are streams */
     int64_t look_ns; /* when; RSQ_NO_DEADLINE: not at all */
@@ -86,6 +87,9 @@ rsq_code rsq_streams_open(rsq_streams *ss, const rsq_stream_spec *spec, rsq_stre
 /* Give a stream other parameters. RSQ_OK, RSQ_ECLOSED, RSQ_ENOMEM; on failure it stays as it was. */
 rsq_code rsq_streams_move(rsq_streams *ss, rsq_stream *s, const rsq_value *params, size_t nparams,
                           rsq_error *err);
+
+/* How many live queries there are, and streams on them. */
+void rsq_streams_count(rsq_streams *ss, size_t *queries, size_t *streams);
 
 /* The commit sink. */
 void rsq_streams_commit(void *streams, const rsq_changes *changes);

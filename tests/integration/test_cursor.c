@@ -983,7 +983,7 @@ static int64_t log_bytes(fixture *f)
     return (int64_t)st.st_size;
 }
 
-/* A cursor holds the log back. Up to 16,000 pages it may; then it is ended with a code of its own that names
+/* A cursor holds the log back. Up to 12,000 pages it may; then it is ended with a code of its own that names
  * it, and the log begins anew: it is written over, and grows no more. */
 static void log_must_begin_anew(void **state)
 {
@@ -1013,7 +1013,7 @@ static void log_must_begin_anew(void **state)
     rsq_cursor_close(unread);
     write_pages(f, 2000);
     bytes = log_bytes(f);
-    assert_true(bytes > 16000 * 512);
+    assert_true(bytes > 12000 * 512);
     write_pages(f, 20000);
     assert_int_equal(log_bytes(f), bytes);
     rsq_cursor_close(cursor);

@@ -495,7 +495,7 @@ static void log_stays_small(void **state)
 
     fixture_open(f, &opts);
     EXEC(f, "CREATE TABLE t(id INTEGER PRIMARY KEY, v BLOB)");
-    for (int64_t i = 0; i < 3000; i++) {
+    for (int64_t i = 0; i < 12000; i++) {
         rsq_value id = rsq_integer(i % 100);
 
         WANT(f, RSQ_OK,

@@ -112,7 +112,8 @@ static void place_that_cannot_be_opened(void **state)
     rsq_readers_release(&p->readers, a);
     assert_int_equal(rename(p->path, name), 0);
     for (int i = 0; i < 5; i++)
-        assert_int_equal(rsq_readers_acquire(&p->readers, NULL, "SELECT 1", 8, 1000, &none, &err), RSQ_ECANTOPEN);
+        assert_int_equal(rsq_readers_acquire(&p->readers, NULL, "SELECT 1", 8, 1000, &none, &err),
+                         RSQ_ECANTOPEN);
     assert_int_equal(rename(name, p->path), 0);
     assert_int_equal(rsq_readers_reopened(&p->readers), 0);
     a = leased(p);

@@ -1,0 +1,91 @@
+/* Operations: check the arguments, pin the database, pass on. */
+#include <string.h>
+
+#include "api/db.h"
+#include "api/options.h"
+#include "base/error.h"
+#include "exec/begin.h"
+
+static void give_figures(rsq_checkpoint_figures *out, const rsq_log_figures *log)
+{
+    rsq_checkpoint_figures figures = {
+        .size = out->size, .log_pages = log->pages, .copied_pages = log->copied};
+
+    memcpy(out, &figures, out->size < sizeof figures ? out->size : sizeof figures);
+}
+
+static rsq_code checkpoint(rsq_db *db, const rsq_checkpoint_options *o, rsq_log_figures *log, rsq_error *err)
+{
+    rsq_code code = rsq_core_may_write(&db->client, err);
+
+    if (code != RSQ_OK)
+        return code;
+    if (rsq_tx_here(db->core))
+        return rsq_error_set(err, RSQ_EMISUSE,
+                             "a checkpoint would wait for the transaction that it is called in");
+    code = rsq_begun_check_wait(db->core, err);
+    if (code != RSQ_OK)
+        return code;
+    return rsq_core_checkpoint(db->core, &db->client, o->mode, o->timeout_ms, log, err);
+}
+
+rsq_code rsq_checkpoint(rsq_db *db, const rsq_checkpoint_options *opts, rsq_checkpoint_figures *out,
+                        rsq_error *err)
+{
+    rsq_checkpoint_options o;
+    rsq_log_figures log;
+    rsq_code code = rsq_options_read(&o, sizeof o, opts, err);
+
+    if (code == RSQ_OK && o.mode > RSQ_CHECKPOINT_TRUNCATE)
+        code = rsq_error_set(err, RSQ_EINVAL, "the option mode is out of range");
+    if (code == RSQ_OK && out && out->size < sizeof out->size)
+        code = rsq_error_set(err, RSQ_EINVAL, "the figures have no size");
+    if (code == RSQ_OK)
+        code = rsq_db_pin(db, err);
+    if (code != RSQ_OK)
+        return code;
+    code = checkpoint(db, &o, &log, err);
+    rsq_db_unpin(db);
+    if (code == RSQ_OK && out)
+        give_figures(out, &log);
+    return code;
+}
+
+/* A name without a schema is of the main database, as in SQL; a dot parts it from the schema. */
+static rsq_code add_name(rsq_names *names, const char *name, size_t index, rsq_error *err)
+{
+    const char *dot = name ? strchr(name, '.') : NULL;
+    char schema[80];
+
+    if (!name || !name[0])
+        return rsq_error_set(err, RSQ_EINVAL, "tables[%zu] is no name", index);
+    if (!dot || (size_t)(dot - name) >= sizeof schema) {
+        rsq_names_add(names, "main", name);
+        return RSQ_OK;
+    }
+    memcpy(schema, name, (size_t)(dot - name));
+    schema[dot - name] = '\0';
+    rsq_names_add(names, schema, dot + 1);
+    return RSQ_OK;
+}
+
+rsq_code rsq_notify(rsq_db *db, const char *const *tables, size_t count, rsq_error *err)
+{
+    rsq_changes changes = {.tables.all = tables == NULL};
+    rsq_code code = RSQ_OK;
+
+    if (!tables != !count)
+        return rsq_error_set(err, RSQ_EINVAL, "there are %zu tables at %s", count,
+                             tables ? "an address" : "NULL");
+    for (size_t i = 0; code == RSQ_OK && i < count; i++)
+        code = add_name(&changes.tables, tables[i], i, err);
+    if (code == RSQ_OK)
+        code = rsq_db_pin(db, err);
+    if (code == RSQ_OK) {
+        changes.commit_seq = atomic_load_explicit(&db->core->seq.newest, memory_order_relaxed);
+        rsq_streams_commit(db->streams, &changes);
+        rsq_db_unpin(db);
+    }
+    rsq_names_fini(&changes.tables);
+    return code;
+}
