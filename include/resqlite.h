@@ -88,7 +88,8 @@ typedef enum rsq_code {
     RSQ_ETOOBIG = 16,      /**< over a limit: cells, bytes, parameters, cursors */
     RSQ_EUNSUPPORTED = 17, /**< the SQLite in use lacks what is needed */
     RSQ_EPENDING = 18,     /**< not completed yet; only rsq_op_status() says so */
-    RSQ_ESNAPSHOT = 19     /**< a read in chunks held the log back for too long, and was ended */
+    RSQ_ESNAPSHOT = 19,    /**< a read in chunks held the log back for too long, and was ended */
+    RSQ_ENEWER = 20        /**< rsq_migrate(): the database has a migration that the program does not know */
 } rsq_code;
 
 /** The name of a code, for example "RSQ_ECLOSED". Static, never NULL. Thread: any. */
@@ -1296,6 +1297,43 @@ RSQ_API rsq_code rsq_checkpoint(rsq_db *db, const rsq_checkpoint_options *opts, 
  * Thread: any, callbacks included.
  */
 RSQ_API rsq_code rsq_notify(rsq_db *db, const char *const *tables, size_t count, rsq_error *err);
+
+/** One step from an older form of the database to the next. */
+typedef struct rsq_migration {
+    const char *name; /**< UTF-8, not empty, in the list once; by it the step is known for ever */
+    const char *sql;  /**< any number of statements, as for rsq_execute_script() */
+    size_t sql_len;   /**< bytes of the SQL; 0: NUL-terminated */
+} rsq_migration;
+
+/**
+ * Bring the database to the form that the program expects: run those migrations
+ * of a list that were not run on it yet, in order, each in a transaction of its
+ * own. Which ones were run is kept in the table rsq_migrations of the database
+ * (position, name, fingerprint of the SQL, time), written by the same
+ * transaction. A program adds to the end of its list, and never changes what
+ * was released.
+ *
+ * Live queries stay: they run again and see the new form, or get an error event
+ * until a later change makes their SQL work. Processes that migrate at the same
+ * time wait for each other, and each migration runs once. When there is nothing to do
+ * no lock is taken, also in a database opened read-only.
+ *
+ * @param migrations  all that there ever were, oldest first; borrowed for the call.
+ * @param opts        NULL for the defaults; `timeout_ms` is used, for each turn on
+ *                    the writer.
+ * @param applied     NULL, or on RSQ_OK the number of those that this call ran.
+ * @return RSQ_OK. RSQ_ENEWER: the database has one that is not in the list, which
+ *         means that a newer program made it; nothing was changed. RSQ_EINVAL:
+ *         the list itself is wrong, or one that was run has another text or
+ *         another place in it now. As rsq_execute_script(): a migration
+ *         failed; it was rolled back, those before it stay, and `err->row` is its index, the
+ *         message begins with its name, `err->sql_offset` is in its SQL.
+ *         RSQ_EMISUSE: in a transaction of the calling thread.
+ *
+ * Thread: any.
+ */
+RSQ_API rsq_code rsq_migrate(rsq_db *db, const rsq_migration *migrations, size_t count,
+                             const rsq_call_options *opts, size_t *applied, rsq_error *err);
 
 /** Bytes of a text in rsq_counters, its NUL included. */
 #define RSQ_COUNTERS_TEXT 128

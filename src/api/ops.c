@@ -5,6 +5,7 @@
 #include "api/options.h"
 #include "base/error.h"
 #include "exec/begin.h"
+#include "exec/migrate.h"
 
 static void give_figures(rsq_checkpoint_figures *out, const rsq_log_figures *log)
 {
@@ -87,5 +88,45 @@ rsq_code rsq_notify(rsq_db *db, const char *const *tables, size_t count, rsq_err
         rsq_db_unpin(db);
     }
     rsq_names_fini(&changes.tables);
+    return code;
+}
+
+/* More than this in one list are a mistake; each is compared with all before it. */
+#define MIGRATIONS_MAX 10000
+
+static rsq_code check_list(const rsq_migration *list, size_t count, rsq_error *err)
+{
+    if ((count && !list) || count > MIGRATIONS_MAX)
+        return rsq_error_set(err, RSQ_EINVAL, "the list of migrations is NULL, or has more than %d",
+                             MIGRATIONS_MAX);
+    for (size_t i = 0; i < count; i++) {
+        if (!list[i].name || !list[i].name[0] || !list[i].sql)
+            return rsq_error_set(err, RSQ_EINVAL, "migrations[%zu] has no name or no SQL", i);
+        for (size_t j = 0; j < i; j++) {
+            if (strcmp(list[i].name, list[j].name) == 0)
+                return rsq_error_set(err, RSQ_EINVAL, "migrations[%zu] repeats the name \"%.100s\"", i,
+                                     list[i].name);
+        }
+    }
+    return RSQ_OK;
+}
+
+rsq_code rsq_migrate(rsq_db *db, const rsq_migration *migrations, size_t count, const rsq_call_options *opts,
+                     size_t *applied, rsq_error *err)
+{
+    rsq_call_options o;
+    size_t done;
+    rsq_code code = rsq_options_read(&o, sizeof o, opts, err);
+
+    if (code == RSQ_OK)
+        code = check_list(migrations, count, err);
+    if (code == RSQ_OK)
+        code = rsq_db_pin(db, err);
+    if (code != RSQ_OK)
+        return code;
+    code = rsq_core_migrate(db->core, &db->client, migrations, count, o.timeout_ms, &done, err);
+    rsq_db_unpin(db);
+    if (code == RSQ_OK && applied)
+        *applied = done;
     return code;
 }

@@ -38,6 +38,7 @@ static const char *const names[] = {
     [RSQ_EUNSUPPORTED] = "RSQ_EUNSUPPORTED",
     [RSQ_EPENDING] = "RSQ_EPENDING",
     [RSQ_ESNAPSHOT] = "RSQ_ESNAPSHOT",
+    [RSQ_ENEWER] = "RSQ_ENEWER",
 };
 
 const char *rsq_code_name(rsq_code code)
