@@ -258,7 +258,14 @@ enum {
      * then do not look for others' commits, 100 times a second while there are streams. Those that come all
      * the same are noticed with the next commit of this handle.
      */
-    RSQ_OPEN_NO_EXTERNAL_WRITERS = 1u << 5
+    RSQ_OPEN_NO_EXTERNAL_WRITERS = 1u << 5,
+    /*
+     * For tests: live queries wake more often than they need. Without the column level for any column,
+     * without the value level for any update, without the key level for any row of a table that they read.
+     */
+    RSQ_OPEN_NO_COLUMN_LEVEL = 1u << 6,
+    RSQ_OPEN_NO_VALUE_LEVEL = 1u << 7,
+    RSQ_OPEN_NO_KEY_LEVEL = 1u << 8
 };
 
 /** When SQLite syncs; see SQLite's PRAGMA synchronous. */

@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "base/alloc.h"
+#include "base/hash.h"
 
 /* A commit that touches more tables than this counts as "everything". */
 #define NAMES_MAX 4096
@@ -124,4 +125,18 @@ bool rsq_names_meet(const rsq_names *a, const rsq_names *b)
             return true;
     }
     return false;
+}
+
+bool rsq_name_equal(const char *a, const char *b)
+{
+    return same_name(a, b);
+}
+
+uint64_t rsq_name_hash(const char *name)
+{
+    uint64_t h = 0;
+
+    for (; *name; name++)
+        h = rsq_hash_mix(h, (unsigned char)lower(*name));
+    return h;
 }

@@ -11,6 +11,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 typedef struct rsq_names {
     char **names; /* owned, each too */
@@ -33,6 +34,10 @@ void rsq_names_merge(rsq_names *n, const rsq_names *from);
 
 /* Do they share a name? `all` shares with everything that is not empty. */
 bool rsq_names_meet(const rsq_names *a, const rsq_names *b);
+
+/* As SQLite compares names: without regard to ASCII case, whatever the program's locale says. */
+bool rsq_name_equal(const char *a, const char *b);
+uint64_t rsq_name_hash(const char *name);
 
 static inline bool rsq_names_empty(const rsq_names *n)
 {

@@ -66,6 +66,7 @@ static bool init_config(rsq_core *core, const char *path, const rsq_open_options
     rsq_conn_config *config = &core->config;
 
     config->seq = &core->seq;
+    config->board = &core->watched;
     config->flags = opts->flags;
     config->busy_timeout_ms = opts->busy_timeout_ms;
     config->synchronous = opts->synchronous;
@@ -137,6 +138,7 @@ rsq_code rsq_core_open(const char *path, const rsq_open_options *opts, rsq_commi
     atomic_init(&core->writable, false);
     atomic_init(&core->seq.newest, 0);
     atomic_init(&core->seq.base, 0);
+    rsq_watch_board_init(&core->watched);
     if (!core->single)
         rsq_readers_init(&core->readers, &core->config, opts->readers, opts->keep_snapshot_ms);
     code = open_first(core, opts->flags & RSQ_OPEN_READONLY, sink, err);
@@ -145,6 +147,7 @@ rsq_code rsq_core_open(const char *path, const rsq_open_options *opts, rsq_commi
             rsq_readers_stop(&core->readers);
             rsq_readers_fini(&core->readers);
         }
+        rsq_watch_board_fini(&core->watched);
         free_config(&core->config);
         rsq_free(core);
         return code;
@@ -214,6 +217,7 @@ void rsq_core_close(rsq_core *core)
      * write. */
     if (rsq_core_is_writable(core))
         rsq_writer_fini(&core->writer);
+    rsq_watch_board_fini(&core->watched);
     free_config(&core->config);
     rsq_free(core);
 }

@@ -48,6 +48,7 @@ typedef struct rsq_core {
 
     /* Guarded by themselves. */
     rsq_seq seq;
+    rsq_watch_board watched;       /* what live queries read; put up by src/stream */
     rsq_readers readers;           /* unless `single` */
     rsq_writer writer;             /* if `writable` */
     rsq_checkpointer checkpointer; /* if `writable` and not `single` */

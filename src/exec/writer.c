@@ -52,7 +52,7 @@ static bool publish(rsq_writer *w)
         return false;
     atomic_fetch_add_explicit(&w->commits, 1, memory_order_relaxed);
     w->sink.fn(w->sink.ctx, &changes);
-    rsq_names_fini(&changes.tables);
+    rsq_changes_fini(&changes);
     return true;
 }
 

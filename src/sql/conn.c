@@ -385,9 +385,8 @@ void rsq_conn_close(rsq_conn *c)
     for (size_t i = 0; i < RSQ_CONTROL_COUNT; i++)
         sqlite3_finalize(c->control[i]);
     rsq_builder_fini(&c->builder);
-    rsq_names_fini(&c->capture.statement);
-    rsq_names_fini(&c->capture.transaction);
-    rsq_names_fini(&c->committed.tables);
+    rsq_capture_fini(&c->capture);
+    rsq_changes_fini(&c->committed);
     sqlite3_close_v2(c->db);
     rsq_free(c);
 }

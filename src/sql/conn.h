@@ -11,9 +11,10 @@
 
 #include <stdatomic.h>
 
-#include "base/names.h"
 #include "plat/file.h"
 #include "resqlite.h"
+#include "sql/changes.h"
+#include "sql/depends.h"
 #include "sql/seq.h"
 
 typedef struct rsq_conn rsq_conn;
@@ -36,7 +37,8 @@ typedef struct rsq_conn_config {
     uint32_t page_size;
     int64_t mmap_bytes;
     int64_t cache_bytes;
-    rsq_seq *seq; /* borrowed from the core */
+    rsq_seq *seq;           /* borrowed from the core */
+    rsq_watch_board *board; /* likewise; NULL: nobody watches */
 
     /* What the path led to when the first connection was open; later ones may open nothing else. */
     rsq_file_id file;
@@ -59,14 +61,6 @@ typedef struct rsq_request {
 } rsq_request;
 
 typedef enum rsq_shape { RSQ_SHAPE_CELLS, RSQ_SHAPE_JSON } rsq_shape;
-
-/* What a commit changed. */
-typedef struct rsq_changes {
-    rsq_names tables; /* `all` when a schema change, another process or lack of memory hides what changed */
-    uint64_t commit_seq; /* 0: nothing was committed */
-    uint64_t before_seq; /* the commit before the first of them, by whoever */
-    uint32_t origin;     /* of all that was committed; 0: none, or there are several */
-} rsq_changes;
 
 /* Can this file be attached? Makes and changes nothing. */
 rsq_code rsq_conn_probe(const rsq_conn_config *config, const rsq_attach *a, rsq_error *err);
@@ -136,8 +130,8 @@ rsq_code rsq_conn_scan_next(rsq_conn *c, const rsq_request *rq, size_t rows_max,
                             rsq_result **out, rsq_scan_left *left, rsq_error *err);
 void rsq_conn_scan_end(rsq_conn *c);
 
-/* The tables a statement reads, in the schema of the open snapshot. Added to `tables`. */
-rsq_code rsq_conn_reads(rsq_conn *c, const rsq_request *rq, rsq_names *tables, rsq_error *err);
+/* What a statement depends on, in the schema of the open snapshot. `*out` is an owned reference. */
+rsq_code rsq_conn_depends(rsq_conn *c, const rsq_request *rq, rsq_depends **out, rsq_error *err);
 
 /* --- writes, on the writer (write.c, transaction.c) --- */
 

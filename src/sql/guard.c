@@ -126,17 +126,6 @@ static bool is_temp_schema(const char *table, const char *schema)
     return schema && sqlite3_stricmp(schema, "temp") == 0 && is_listed(names, COUNT(names), table);
 }
 
-static void note_read(rsq_guard *g, const char *table, const char *schema)
-{
-    if (!g->reads)
-        return;
-    if (!table || !table[0])
-        g->reads->all = true;
-    /* Without a schema the table is found by its bytecode cursor; see reads.c. */
-    else if (schema)
-        rsq_names_add(g->reads, schema, table);
-}
-
 int rsq_guard_authorize(void *guard, int action, const char *arg3, const char *arg4, const char *schema,
                         const char *inner)
 {
@@ -154,6 +143,8 @@ int rsq_guard_authorize(void *guard, int action, const char *arg3, const char *a
         return refuse(g, "ATTACH and DETACH are refused: use the open option attach");
     case SQLITE_PRAGMA:
         g->kind |= RSQ_STMT_CONNECTION;
+        if (g->notes)
+            g->notes->pragma = true;
         return authorize_pragma(g, arg3, arg4);
     case SQLITE_CREATE_INDEX:
     case SQLITE_CREATE_TABLE:
@@ -179,11 +170,14 @@ int rsq_guard_authorize(void *guard, int action, const char *arg3, const char *a
         g->kind |= RSQ_STMT_DML;
         return SQLITE_OK;
     case SQLITE_READ:
-        note_read(g, arg3, schema);
+        if (g->notes)
+            rsq_notes_add_read(g->notes, schema, arg3, arg4);
         return SQLITE_OK;
     case SQLITE_FUNCTION:
         if (asks_connection(arg4))
             g->kind |= RSQ_STMT_CONNECTION;
+        if (g->notes && arg4)
+            rsq_notes_add_function(g->notes, arg4);
         return SQLITE_OK;
     case SQLITE_SELECT:
     case SQLITE_RECURSIVE:

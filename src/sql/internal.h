@@ -14,7 +14,9 @@
 
 #include "base/error.h"
 #include "result/builder.h"
+#include "sql/changes.h"
 #include "sql/conn.h"
+#include "sql/notes.h"
 #include "sql/stmt_cache.h"
 #include "sql/walindex.h"
 
@@ -47,7 +49,7 @@ typedef struct rsq_guard {
     bool may_temp;     /* TEMP tables are allowed: inside a transaction */
     uint32_t kind;     /* collected RSQ_STMT_… */
     char refused[256]; /* why it was refused; empty: it was not */
-    rsq_names *reads;  /* borrowed; collects the tables read, or NULL */
+    rsq_notes *notes;  /* borrowed; collects what is read, or NULL */
 } rsq_guard;
 
 /* The preupdate hook's state; see capture.c. */
@@ -56,6 +58,12 @@ typedef struct rsq_capture {
     rsq_names transaction;  /* by all statements of the open transaction */
     const char *last_table; /* borrowed for the statement: the name the hook saw last */
     const char *last_schema;
+    bool ended;              /* `statement` is in `transaction` */
+    bool watching;           /* `watch` is what this transaction looks at */
+    bool untold;             /* there was no memory to note what it changed */
+    rsq_watch *watch;        /* owned reference; NULL: nothing is watched */
+    rsq_change_log *log;     /* owned; NULL: it has changed nothing that is watched */
+    rsq_table_change *table; /* borrowed from `log`: of `last_table`; NULL: it is not watched */
 } rsq_capture;
 
 /* The log of one database, as the log hook saw it. */
@@ -159,7 +167,11 @@ void rsq_capture_preupdate(void *conn, sqlite3 *db, int op, const char *schema, 
                            sqlite3_int64 key1, sqlite3_int64 key2);
 void rsq_capture_statement_begin(rsq_conn *c);
 void rsq_capture_statement_end(rsq_conn *c, uint32_t kind);
-void rsq_capture_drop(rsq_conn *c);
+void rsq_capture_statement_drop(rsq_conn *c);          /* it failed, and nothing of it is left */
+void rsq_capture_drop(rsq_conn *c);                    /* it was rolled back */
+void rsq_capture_commit(rsq_conn *c, rsq_changes *to); /* it is committed: added to `to` */
+void rsq_capture_end(rsq_conn *c);                     /* the next row belongs to another transaction */
+void rsq_capture_fini(rsq_capture *cap);
 void rsq_capture_assert(rsq_conn *c);
 
 /* transaction.c: the write lock is ours, so the change counter stands still: note where. */

@@ -60,7 +60,7 @@ static void end_account(rsq_conn *c)
     c->logged = 0;
     c->locked = false;
     c->origin = 0;
-    rsq_names_clear(&c->capture.transaction);
+    rsq_capture_end(c);
 }
 
 void rsq_conn_set_origin(rsq_conn *c, uint32_t origin)
@@ -95,7 +95,7 @@ void rsq_conn_note_commit(rsq_conn *c)
         if (c->committed.commit_seq == 0)
             c->committed.before_seq = seq - (c->wal ? c->logged : 1);
         c->committed.commit_seq = seq;
-        rsq_names_merge(&c->committed.tables, changed);
+        rsq_capture_commit(c, &c->committed);
     }
     end_account(c);
 }

@@ -129,7 +129,7 @@ static rsq_code execute_plain(rsq_conn *c, rsq_stmt *s, const rsq_request *rq, b
     rsq_capture_statement_begin(c);
     code = step_once(c, s, rq, out != NULL, out, err);
     if (code != RSQ_OK && sqlite3_total_changes64(c->db) == total)
-        rsq_capture_statement_begin(c); /* nothing of it is left */
+        rsq_capture_statement_drop(c);
     rsq_capture_statement_end(c, s->kind);
     rsq_conn_note_rowid(c, s->kind);
     if (alone && code == RSQ_OK && rsq_conn_drop_temporary(c) != SQLITE_OK)

@@ -41,7 +41,7 @@ void rsq_live_unref(rsq_live *live)
     if (atomic_fetch_sub_explicit(&live->refs, 1, memory_order_acq_rel) != 1)
         return;
     assert(!live->first && !live->place);
-    rsq_names_fini(&live->reads);
+    rsq_depends_unref(live->depends);
     rsq_outcome_clear(&live->last);
     rsq_group_unref(live->group);
     rsq_streams_unref(live->owner);
@@ -119,8 +119,24 @@ void rsq_live_skip_locked(rsq_live *live)
     live->behind = true;
 }
 
+void rsq_live_set_reads_locked(rsq_live *live, rsq_depends *depends)
+{
+    rsq_index *ix = &live->owner->index;
+
+    if (!depends && !live->known)
+        return;
+    rsq_index_remove(ix, &live->entry);
+    rsq_depends_unref(live->depends);
+    live->depends = depends;
+    live->known = depends != NULL;
+    if (depends)
+        rsq_index_add(ix, &live->entry, depends, live->key.params, live->key.nparams);
+    else
+        rsq_index_add_unknown(ix, &live->entry);
+}
+
 void rsq_live_forget_reads_locked(rsq_live *live)
 {
-    live->known = false;
     live->unsure = true;
+    rsq_live_set_reads_locked(live, NULL);
 }

@@ -18,8 +18,8 @@
 #ifndef RSQ_STREAM_LIVE_H
 #define RSQ_STREAM_LIVE_H
 
-#include "base/names.h"
 #include "exec/core.h"
+#include "stream/index.h"
 #include "stream/outcome.h"
 
 struct rsq_streams;
@@ -80,16 +80,17 @@ typedef struct rsq_live {
 
     /* Any thread, under the registry's mutex. */
     rsq_live_state state;
-    bool marked;         /* something it reads was committed while it ran */
-    bool behind;         /* a commit was left out since its last run began, because of its origin */
-    bool known;          /* `reads` is complete; else it depends on everything */
-    bool unsure;         /* the schema may have changed while it ran */
-    uint32_t backoff_ms; /* after an error that may pass: when it is tried again; 0: there was none */
-    uint64_t run_seq;    /* the newest commit in the snapshot of its last run; 0: not known */
-    int64_t began_ns;    /* its last run; 0: none yet. Kept if there is a min_interval_ms */
-    int64_t due_ns;      /* when it is run, if it has a place in the schedule */
-    size_t place;        /* in the schedule, from 1; 0: none */
-    rsq_names reads;
+    bool marked;           /* something it reads was committed while it ran */
+    bool behind;           /* a commit was left out since its last run began, because of its origin */
+    bool known;            /* `depends` is what it reads; else it depends on everything */
+    bool unsure;           /* the schema may have changed while it ran */
+    uint32_t backoff_ms;   /* after an error that may pass: when it is tried again; 0: there was none */
+    uint64_t run_seq;      /* the newest commit in the snapshot of its last run; 0: not known */
+    int64_t began_ns;      /* its last run; 0: none yet. Kept if there is a min_interval_ms */
+    int64_t due_ns;        /* when it is run, if it has a place in the schedule */
+    size_t place;          /* in the schedule, from 1; 0: none */
+    rsq_depends *depends;  /* shared reference; NULL: never known */
+    rsq_index_entry entry; /* in the registry's index, unless it is closed */
     rsq_live_counters counters;
     struct rsq_stream *first;     /* its streams */
     struct rsq_live *prev, *next; /* in the registry */
@@ -126,6 +127,9 @@ void rsq_live_wake_locked(rsq_live *live, rsq_urgency urgency);
 
 /* The same, with an origin whose commits it leaves out. */
 void rsq_live_skip_locked(rsq_live *live);
+
+/* What it reads, of which the reference is taken over; NULL: not known, so everything. */
+void rsq_live_set_reads_locked(rsq_live *live, rsq_depends *depends);
 
 /* The schema may be another one: what it reads is found out anew. Wake it as well. */
 void rsq_live_forget_reads_locked(rsq_live *live);

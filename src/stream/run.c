@@ -68,7 +68,7 @@ static rsq_result *run_sql(rsq_run *r, rsq_conn *conn, rsq_error *err)
     rsq_result *result = NULL;
 
     if (r->find_reads)
-        r->code = rsq_conn_reads(conn, &rq, &r->reads, err);
+        r->code = rsq_conn_depends(conn, &rq, &r->depends, err);
     r->compiled = r->code == RSQ_OK;
     if (r->compiled)
         r->code = rsq_conn_select(conn, &rq, shape, &result, err);
@@ -89,14 +89,12 @@ void rsq_run_read(rsq_run *r, rsq_conn *conn)
 
 static void learn_reads_locked(rsq_live *live, rsq_run *r)
 {
-    if (r->find_reads && r->code == RSQ_OK) {
-        rsq_names_fini(&live->reads);
-        live->reads = r->reads;
-        r->reads = (rsq_names){0};
-        live->known = true;
+    if (live->unsure || r->code != RSQ_OK) {
+        rsq_live_set_reads_locked(live, NULL);
+    } else if (r->find_reads) {
+        rsq_live_set_reads_locked(live, r->depends);
+        r->depends = NULL;
     }
-    if (live->unsure || r->code != RSQ_OK)
-        live->known = false;
 }
 
 /* It is idle: when does it run without a commit? */
@@ -142,7 +140,7 @@ void rsq_run_end_locked(rsq_run *r, const rsq_comparisons *c)
 void rsq_run_fini(rsq_run *r)
 {
     rsq_outcome_clear(&r->outcome);
-    rsq_names_fini(&r->reads);
+    rsq_depends_unref(r->depends);
     rsq_live_unref(r->live);
 }
 

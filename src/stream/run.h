@@ -14,10 +14,10 @@ typedef struct rsq_run {
     bool find_reads; /* what the query reads is not known */
     bool compiled;   /* the SQL made sense to SQLite */
     rsq_code code;
-    uint64_t seq;        /* the newest commit in the snapshot; 0: there was none */
-    rsq_names reads;     /* owned; if they were asked for */
-    rsq_outcome outcome; /* owned reference */
-    bool repeated;       /* the outcome equals the last one */
+    uint64_t seq;         /* the newest commit in the snapshot; 0: there was none */
+    rsq_depends *depends; /* owned reference; if it was asked for */
+    rsq_outcome outcome;  /* owned reference */
+    bool repeated;        /* the outcome equals the last one */
 } rsq_run;
 
 /* The live query, which is queued, idle or waits, runs from here on. Takes ownership of a reference. */

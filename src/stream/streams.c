@@ -28,6 +28,7 @@ void rsq_streams_unref(rsq_streams *ss)
     assert(!ss->first && !ss->groups);
     rsq_schedule_fini(&ss->schedule);
     rsq_live_table_fini(&ss->table);
+    rsq_index_fini(&ss->index);
     rsq_mutex_fini(&ss->mu);
     rsq_free(ss);
 }
@@ -39,6 +40,8 @@ void rsq_streams_start(rsq_streams *ss, rsq_core *core)
     ss->told_seq = atomic_load_explicit(&core->seq.newest, memory_order_relaxed);
     ss->watches = !core->single && !(core->config.flags & RSQ_OPEN_NO_EXTERNAL_WRITERS);
     ss->look_ns = RSQ_NO_DEADLINE;
+    ss->index.flags = core->config.flags;
+    ss->index.board = &core->watched;
     rsq_mutex_unlock(&ss->mu);
 }
 
@@ -109,6 +112,8 @@ static void tell_foreign_locked(rsq_streams *ss, const rsq_foreign_news *news)
             news->restarted)
             rsq_live_wake_locked(live, RSQ_PATIENT);
     }
+    if (news->schema_changed)
+        rsq_index_trim(&ss->index);
     if (news->restarted || news->seq > ss->told_seq)
         ss->told_seq = news->seq;
 }
@@ -232,6 +237,7 @@ void rsq_streams_remove_locked(rsq_streams *ss, rsq_live *live)
     rsq_schedule_remove(&ss->schedule, live);
     rsq_live_table_remove(&ss->table, live);
     unlink_locked(ss, live);
+    rsq_index_remove(&ss->index, &live->entry);
     if (live->group)
         unlink_group_locked(ss, live);
     rsq_live_unref(live);
@@ -254,6 +260,7 @@ static rsq_live *add_locked(rsq_streams *ss, rsq_group *group, const rsq_live_ke
     link_locked(ss, live);
     if (live->group)
         link_group_locked(ss, live);
+    rsq_index_add_unknown(&ss->index, &live->entry);
     rsq_live_queue_locked(live, RSQ_URGENT);
     return live;
 }
@@ -354,26 +361,52 @@ static bool is_left_out(const rsq_live *live, const rsq_changes *changes)
     return origin && origin == changes->origin;
 }
 
+/* Live queries that a commit concerns are told so. */
+typedef struct telling {
+    const rsq_changes *changes;
+    rsq_urgency urgency;
+} telling;
+
+static void tell_locked(rsq_live *live, const telling *t)
+{
+    if (is_left_out(live, t->changes))
+        rsq_live_skip_locked(live);
+    else
+        rsq_live_wake_locked(live, t->urgency);
+}
+
+static void tell_found_locked(rsq_index_entry *e, rsq_index_why why, void *ctx)
+{
+    (void)why;
+    tell_locked((rsq_live *)(void *)((char *)e - offsetof(rsq_live, entry)), ctx);
+}
+
+/* The schema may be another one, or somebody else committed: anything may have changed. */
+static void tell_all_locked(rsq_streams *ss, const telling *t)
+{
+    for (rsq_live *live = ss->first; live; live = live->next) {
+        rsq_live_forget_reads_locked(live);
+        tell_locked(live, t);
+    }
+    rsq_index_trim(&ss->index);
+}
+
 void rsq_streams_commit(void *streams, const rsq_changes *changes)
 {
     rsq_streams *ss = streams;
-    const rsq_names *changed = &changes->tables;
+    telling t = {.changes = changes, .urgency = RSQ_URGENT};
     bool all;
 
     rsq_mutex_lock(&ss->mu);
     /* Somebody else has committed before, and nobody has noticed yet. */
-    all = changed->all || changes->before_seq > ss->told_seq;
+    all = changes->tables.all || changes->before_seq > ss->told_seq;
     if (changes->commit_seq > ss->told_seq)
         ss->told_seq = changes->commit_seq;
-    for (rsq_live *live = ss->first; live; live = live->next) {
-        if (live->known && !all && !rsq_names_meet(&live->reads, changed))
-            continue;
-        if (all)
-            rsq_live_forget_reads_locked(live);
-        if (is_left_out(live, changes))
-            rsq_live_skip_locked(live);
-        else
-            rsq_live_wake_locked(live, all ? RSQ_PATIENT : RSQ_URGENT);
+    if (all) {
+        t.urgency = RSQ_PATIENT;
+        tell_all_locked(ss, &t);
+    } else {
+        rsq_index_match(&ss->index, changes, tell_found_locked, &t);
     }
     rsq_mutex_unlock(&ss->mu);
 }

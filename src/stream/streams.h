@@ -44,6 +44,7 @@ typedef struct rsq_streams {
     rsq_live_table table;
     struct rsq_group *groups; /* that have members; borrowed from them */
     rsq_schedule schedule;
+    rsq_index index;   /* of all that are not closed, by what they read */
     uint64_t told_seq; /* number of the newest commit that was told */
     size_t open;       /* streams that are not closed */
 

@@ -276,6 +276,18 @@ def guards_are_described():
     tap.expect_none(problems)
 
 
+def wakes_are_tested():
+    """Each line of the table of writes has its case, and each case its line."""
+    text = (ROOT / "docs" / "live-queries.md").read_text(encoding="utf-8")
+    test = (ROOT / "tests" / "integration" / "test_wakes.c").read_text(encoding="utf-8")
+    first = re.findall(r"^\| (`[a-z0-9-]+`(?:, `[a-z0-9-]+`)*) \|", text, re.MULTILINE)
+    lines = {name for names in first for name in re.findall(r"[a-z0-9-]+", names)}
+    tested = set(re.findall(r'^    \{+"([a-z0-9-]+)",', test, re.MULTILINE))
+    tested |= set(re.findall(r"^/\* ([a-z0-9-]+): ", test, re.MULTILINE))
+    problems = [f"docs/live-queries.md: {name} has no case" for name in sorted(lines - tested)]
+    tap.expect_none(problems + [f"test_wakes.c: {name} is in no line" for name in sorted(tested - lines)])
+
+
 def main():
     cases = [
         ("links between documents resolve", links_resolve),
@@ -284,6 +296,7 @@ def main():
         ("make targets that documents name exist", make_targets_exist),
         ("README describes every option of rsq_open", options_are_described),
         ("docs/errors.md describes every code", codes_are_described),
+        ("docs/live-queries.md and its test agree", wakes_are_tested),
         ("docs/threads.md names every mutex and every atomic", guards_are_described),
         ("the first program of README is examples/first.c", first_program_is_the_example),
     ]

@@ -1,0 +1,71 @@
+#include "sql/notes.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "base/alloc.h"
+#include "sql/internal.h"
+
+/* Random, of the connection, of the clock: an answer with one of these is not told by commits alone. */
+static const char *const volatile_functions[] = {
+    "random",       "randomblob",   "changes",           "total_changes", "last_insert_rowid",
+    "current_date", "current_time", "current_timestamp", "sqlite_offset",
+};
+
+/* They read the clock when they are asked for 'now', and are exact functions of their arguments else. */
+static const char *const clock_functions[] = {
+    "date", "time", "datetime", "julianday", "unixepoch", "strftime", "timediff",
+};
+
+#define COUNT(array) (sizeof(array) / sizeof(array)[0])
+
+static bool is_listed(const char *const *list, size_t n, const char *name)
+{
+    for (size_t i = 0; i < n; i++) {
+        if (sqlite3_stricmp(list[i], name) == 0)
+            return true;
+    }
+    return false;
+}
+
+void rsq_notes_add_function(rsq_notes *n, const char *name)
+{
+    if (is_listed(volatile_functions, COUNT(volatile_functions), name))
+        (void)snprintf(n->volatile_by, sizeof n->volatile_by, "%s", name);
+    if (is_listed(clock_functions, COUNT(clock_functions), name))
+        (void)snprintf(n->clock_by, sizeof n->clock_by, "%s", name);
+}
+
+static char *copy(rsq_notes *n, const char *text)
+{
+    char *copied = rsq_copy_text(text, strlen(text));
+
+    if (!copied)
+        n->failed = true;
+    return copied;
+}
+
+void rsq_notes_add_read(rsq_notes *n, const char *schema, const char *table, const char *column)
+{
+    rsq_note *grown = rsq_realloc(n->reads, (n->count + 1) * sizeof *grown);
+
+    if (!grown) {
+        n->failed = true;
+        return;
+    }
+    n->reads = grown;
+    grown[n->count++] = (rsq_note){.schema = schema ? copy(n, schema) : NULL,
+                                   .table = copy(n, table ? table : ""),
+                                   .column = copy(n, column ? column : "")};
+}
+
+void rsq_notes_fini(rsq_notes *n)
+{
+    for (size_t i = 0; i < n->count; i++) {
+        rsq_free(n->reads[i].schema);
+        rsq_free(n->reads[i].table);
+        rsq_free(n->reads[i].column);
+    }
+    rsq_free(n->reads);
+    *n = (rsq_notes){0};
+}
