@@ -6,6 +6,7 @@
 #   PREFIX=dir      where to install; DESTDIR=dir is put before (/usr/local)
 #   LIBDIR=dir      below PREFIX, where libraries go            (lib; lib64 on systems that look there)
 #   MINUTES=n       how long `make soak` runs                   (10)
+#                   and `make soak-checkpoint`
 #   SEED=n          what it begins with                         (the time)
 #   TESTS=...       what to run of `meson test --list`; other arguments of `meson test` too
 
@@ -22,7 +23,7 @@ PARTS = -Dcli=enabled -Dexamples=enabled -Dbench=enabled -Dtests=enabled
 MINUTES = 10
 SEED =
 
-.PHONY: all setup demo test soak bench bench-instructions install format clean distclean help
+.PHONY: all setup demo test soak soak-checkpoint bench bench-instructions install format clean distclean help
 
 all: setup
 	@test -f $(BUILD)/build.ninja || meson setup $(BUILD) $(PARTS) $(MESONFLAGS)
@@ -39,6 +40,10 @@ test: all
 
 soak: all
 	@$(BUILD)/tests/oracle/stream-oracle --minutes $(MINUTES) --seed $(or $(SEED),$(shell date +%s)) --verbose
+
+# The log with slow readers, and what checkpoints cost a commit.
+soak-checkpoint: all
+	@$(BUILD)/tests/soak-checkpoint $$(($(MINUTES) * 60))
 
 bench: all
 	@$(BUILD)/bench/rsq-bench
