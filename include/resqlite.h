@@ -88,7 +88,7 @@ typedef enum rsq_code {
     RSQ_ETOOBIG = 16,      /**< over a limit: cells, bytes, parameters, cursors */
     RSQ_EUNSUPPORTED = 17, /**< the SQLite in use lacks what is needed */
     RSQ_EPENDING = 18,     /**< not completed yet; only rsq_op_status() says so */
-    RSQ_ESNAPSHOT = 19,    /**< a read in chunks held the log back for too long, and was ended */
+    RSQ_ESNAPSHOT = 19,    /**< a read held the log back for too long, and was ended */
     RSQ_ENEWER = 20        /**< rsq_migrate(): the database has a migration that the program does not know */
 } rsq_code;
 
@@ -301,11 +301,17 @@ typedef struct rsq_open_options {
     int64_t cache_bytes;       /**< page cache per connection; 0: 8 MiB */
     const rsq_attach *attach;  /**< `nattach` of them; borrowed for the call */
     size_t nattach;
+    /**
+     * When the write-ahead log must begin anew, a read (blocking or asynchronous, not a live query's run)
+     * that has taken longer than this ends with RSQ_ESNAPSHOT, so that it does not hold the log back. 0: it
+     * is waited for.
+     */
+    uint32_t reader_age_limit_ms;
 } rsq_open_options;
 
-#define RSQ_OPEN_OPTIONS_INIT                                        \
-    {                                                                \
-        sizeof(rsq_open_options), 0, 0, 0, 0, 0, 0, 0, 0, 0, NULL, 0 \
+#define RSQ_OPEN_OPTIONS_INIT                                           \
+    {                                                                   \
+        sizeof(rsq_open_options), 0, 0, 0, 0, 0, 0, 0, 0, 0, NULL, 0, 0 \
     }
 
 /**

@@ -223,6 +223,8 @@ static rsq_code compare(const rsq_core *core, const rsq_open_options *asked, con
         return contradicts("busy_timeout_ms", err);
     if (asked->keep_snapshot_ms && filled->keep_snapshot_ms != core->readers.keep_ms)
         return contradicts("keep_snapshot_ms", err);
+    if (asked->reader_age_limit_ms && filled->reader_age_limit_ms != core->reader_age_limit_ms)
+        return contradicts("reader_age_limit_ms", err);
     if (asked->lease_timeout_ms && filled->lease_timeout_ms != core->lease_timeout_ms)
         return contradicts("lease_timeout_ms", err);
     if (asked->mmap_bytes && filled->mmap_bytes != config->mmap_bytes)

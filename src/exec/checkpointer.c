@@ -17,7 +17,7 @@
  * end; but not for ever, since a reader may wait for a writer.
  */
 #define OVERLONG_PAGES 12000
-#define LONG_PAUSE_MS 1000
+#define LONG_PAUSE_MS 5000
 
 /* How often a checkpoint that somebody waits for looks again while another process is in its way. */
 #define RETRY_MS 10
@@ -232,6 +232,14 @@ static void rest(rsq_checkpointer *ck)
     rsq_mutex_unlock(&ck->mu);
 }
 
+/* When one that is out now is too old at the latest, and the next attempt ends it. */
+static int64_t next_look_ns(const rsq_checkpointer *ck, int64_t deadline_ns)
+{
+    int64_t look_ns = ck->readers->age_ms ? rsq_deadline_ns(ck->readers->age_ms) : RSQ_NO_DEADLINE;
+
+    return look_ns < deadline_ns ? look_ns : deadline_ns;
+}
+
 /* Again and again, each time for a moment, until it is done or the time is over. */
 static rsq_code restart(rsq_checkpointer *ck, const rsq_client *client, uint32_t mode, int64_t deadline_ns,
                         rsq_log_figures *out, rsq_checkpoint_counts *counts, rsq_error *err)
@@ -257,7 +265,7 @@ static rsq_code restart(rsq_checkpointer *ck, const rsq_client *client, uint32_t
             return a.quiet ? a.code : held_back(&a, err);
         /* Another process is in the way for some time; our own readers say when they are not any more. */
         if (!a.quiet)
-            (void)rsq_readers_outlast(ck->readers, client, deadline_ns);
+            (void)rsq_readers_outlast(ck->readers, client, next_look_ns(ck, deadline_ns));
         else
             rest(ck);
     }

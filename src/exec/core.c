@@ -134,13 +134,15 @@ rsq_code rsq_core_open(const char *path, const rsq_open_options *opts, rsq_commi
         return rsq_error_set(err, RSQ_ENOMEM, "out of memory");
     }
     core->lease_timeout_ms = opts->lease_timeout_ms;
+    core->reader_age_limit_ms = opts->reader_age_limit_ms;
     core->single = path[0] == '\0' || strcmp(path, ":memory:") == 0;
     atomic_init(&core->writable, false);
     atomic_init(&core->seq.newest, 0);
     atomic_init(&core->seq.base, 0);
     rsq_watch_board_init(&core->watched);
     if (!core->single)
-        rsq_readers_init(&core->readers, &core->config, opts->readers, opts->keep_snapshot_ms);
+        rsq_readers_init(&core->readers, &core->config, opts->readers, opts->keep_snapshot_ms,
+                         opts->reader_age_limit_ms);
     code = open_first(core, opts->flags & RSQ_OPEN_READONLY, sink, err);
     if (code != RSQ_OK) {
         if (!core->single) {
@@ -285,4 +287,25 @@ void rsq_core_release(rsq_core *core, const rsq_lease *lease)
         rsq_readers_release(&core->readers, lease->reader);
     else
         rsq_writer_release(&core->writer);
+}
+
+void rsq_core_limit_age(rsq_core *core, const rsq_lease *lease)
+{
+    if (core->reader_age_limit_ms && lease->reader)
+        rsq_readers_limit_age(&core->readers, lease->reader);
+}
+
+rsq_code rsq_core_age_verdict(rsq_core *core, const rsq_lease *lease, rsq_code code, rsq_error *err)
+{
+    int64_t row;
+
+    if (code != RSQ_ECANCELLED || !core->reader_age_limit_ms || !lease->reader ||
+        !rsq_readers_was_too_old(&core->readers, lease->reader))
+        return code;
+    row = err ? err->row : -1;
+    code = rsq_error_set(err, RSQ_ESNAPSHOT, "the log had to begin anew, and the read took longer than %u ms",
+                         (unsigned)core->reader_age_limit_ms);
+    if (err)
+        err->row = row;
+    return code;
 }

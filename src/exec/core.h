@@ -41,7 +41,8 @@ typedef struct rsq_core {
     /* Immutable after rsq_core_open(). */
     rsq_conn_config config; /* owned copies of path and attachments */
     uint32_t lease_timeout_ms;
-    bool single; /* one connection serves reads and writes: the writer's */
+    uint32_t reader_age_limit_ms; /* 0: none */
+    bool single;                  /* one connection serves reads and writes: the writer's */
 
     /* There is a writer: from the start, or since rsq_core_make_writable(). Released when it is complete. */
     _Atomic bool writable;
@@ -107,6 +108,11 @@ rsq_code rsq_core_lease_alone(rsq_core *core, const rsq_request *rq, uint32_t ti
                               rsq_error *err);
 
 void rsq_core_release(rsq_core *core, const rsq_lease *lease);
+
+/* The read on the lease may be cancelled when it holds the log back for longer than its limit, if there is
+ * one; and how it ended then. */
+void rsq_core_limit_age(rsq_core *core, const rsq_lease *lease);
+rsq_code rsq_core_age_verdict(rsq_core *core, const rsq_lease *lease, rsq_code code, rsq_error *err);
 
 /* dispatch.c: one call each; `timeout_ms` 0 is the database's. */
 rsq_code rsq_core_select(rsq_core *core, const rsq_request *rq, rsq_shape shape, uint32_t timeout_ms,

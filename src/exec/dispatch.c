@@ -81,8 +81,10 @@ static rsq_code select_leased(rsq_core *core, const rsq_request *requests, size_
 
     if (code != RSQ_OK)
         return code;
+    rsq_core_limit_age(core, &lease);
     code = rsq_core_select_on(core, lease.conn, requests, count, shape, timeout_ms ? ms_left(deadline_ns) : 0,
                               results, err);
+    code = rsq_core_age_verdict(core, &lease, code, err);
     rsq_core_release(core, &lease);
     return code;
 }

@@ -201,9 +201,11 @@ static void run_whole(rsq_op *op)
     if (rsq_stop_why(&op->stop) == RSQ_OK) {
         code = rsq_core_lease(op->core, &op->requests[0], RSQ_NO_TIMEOUT, &lease, &error);
         if (code == RSQ_OK) {
+            rsq_core_limit_age(op->core, &lease);
             /* Nobody looks at the results before the op is complete, and only a run that began fills them. */
             code = rsq_core_select_stoppable(lease.conn, op->requests, op->count, op->shape, &op->stop,
                                              op->results, &error);
+            code = rsq_core_age_verdict(op->core, &lease, code, &error);
             rsq_core_release(op->core, &lease);
         }
         if (code != RSQ_OK && !op->several)

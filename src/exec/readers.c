@@ -4,10 +4,11 @@
 
 #include "base/error.h"
 
-void rsq_readers_init(rsq_readers *rs, const rsq_conn_config *config, unsigned count, uint32_t keep_ms)
+void rsq_readers_init(rsq_readers *rs, const rsq_conn_config *config, unsigned count, uint32_t keep_ms,
+                      uint32_t age_ms)
 {
     assert(count >= 1 && count <= RSQ_READERS_MAX);
-    *rs = (rsq_readers){.config = config, .count = count, .keep_ms = keep_ms};
+    *rs = (rsq_readers){.config = config, .count = count, .keep_ms = keep_ms, .age_ms = age_ms};
     atomic_init(&rs->keep, !(config->flags & RSQ_OPEN_NO_KEPT_SNAPSHOTS));
     atomic_init(&rs->paused, false);
     rsq_cond_init(&rs->quiet);
@@ -50,6 +51,7 @@ static void give_back_locked(rsq_readers *rs, rsq_reader *r)
 static void return_locked(rsq_readers *rs, rsq_reader *r)
 {
     rsq_holder_clear(&r->holder);
+    r->limited = r->too_old = false;
     rs->leased--;
     r->statements = r->conn ? rsq_conn_statements(r->conn) : 0;
     give_back_locked(rs, r);
@@ -286,6 +288,49 @@ void rsq_readers_let_go(rsq_readers *rs)
     rsq_mutex_unlock(&rs->mu);
 }
 
+/* How often who is too old is looked for, and told again: SQLite forgets an interrupt between two statements.
+ */
+#define LOOK_MS 2
+
+/*
+ * While leases pause: what runs too long is stopped. The connection is its
+ * holder's, but while the lease lasts, which ends under the mutex, it may be
+ * interrupted. Returns when to look again.
+ */
+static int64_t cancel_old_locked(rsq_readers *rs)
+{
+    int64_t limit_ns = (int64_t)rs->age_ms * 1000000;
+
+    if (!rs->age_ms)
+        return RSQ_NO_DEADLINE;
+    for (unsigned i = 0; i < rs->count; i++) {
+        rsq_reader *r = &rs->places[i];
+
+        if (!r->holder.sql || !r->limited || rsq_now_coarse_ns() - r->holder.since_ns < limit_ns)
+            continue;
+        r->too_old = true;
+        rsq_conn_interrupt(r->conn);
+    }
+    return rsq_deadline_ns(LOOK_MS);
+}
+
+void rsq_readers_limit_age(rsq_readers *rs, rsq_reader *r)
+{
+    rsq_mutex_lock(&rs->mu);
+    r->limited = true;
+    rsq_mutex_unlock(&rs->mu);
+}
+
+bool rsq_readers_was_too_old(rsq_readers *rs, const rsq_reader *r)
+{
+    bool was;
+
+    rsq_mutex_lock(&rs->mu);
+    was = r->too_old;
+    rsq_mutex_unlock(&rs->mu);
+    return was;
+}
+
 bool rsq_readers_pause(rsq_readers *rs, uint32_t timeout_ms)
 {
     int64_t deadline_ns = rsq_deadline_ns(timeout_ms);
@@ -294,8 +339,13 @@ bool rsq_readers_pause(rsq_readers *rs, uint32_t timeout_ms)
     rsq_mutex_lock(&rs->mu);
     atomic_store_explicit(&rs->paused, true, memory_order_relaxed);
     let_go_locked(rs, 0);
-    while (rs->leased > 0 && in_time)
-        in_time = rsq_cond_wait_until(&rs->quiet, &rs->mu, deadline_ns);
+    while (rs->leased > 0 && in_time) {
+        int64_t look_ns = cancel_old_locked(rs);
+
+        if (look_ns > deadline_ns)
+            look_ns = deadline_ns;
+        in_time = rsq_cond_wait_until(&rs->quiet, &rs->mu, look_ns) || look_ns < deadline_ns;
+    }
     /* One that came back just when the pause began may have kept its snapshot. */
     let_go_locked(rs, 0);
     in_time = rs->leased == 0;

@@ -34,6 +34,8 @@ typedef struct rsq_reader {
     uint64_t lease;          /* the number of the one that is out, or was the last */
     size_t statements;       /* in its cache when it came back */
     bool kept;               /* idle with an open snapshot */
+    bool limited;            /* what runs on it may be cancelled when it is too old, */
+    bool too_old;            /* and was */
     bool lost;               /* its connection was closed, since it was in doubt */
     uint32_t tick;           /* the pool's tick when it came back */
     struct rsq_reader *next; /* in the list of idle or of empty places */
@@ -44,6 +46,7 @@ typedef struct rsq_readers {
     const rsq_conn_config *config; /* borrowed; outlives the pool */
     unsigned count;
     uint32_t keep_ms; /* idle ones at most as long */
+    uint32_t age_ms;  /* that a read may have while leases pause; 0: any */
 
     /*
      * Are snapshots kept, and do leases pause? Written under mu; a release reads
@@ -74,7 +77,8 @@ typedef struct rsq_readers {
 } rsq_readers;
 
 /* `count` is 1 to RSQ_READERS_MAX. */
-void rsq_readers_init(rsq_readers *rs, const rsq_conn_config *config, unsigned count, uint32_t keep_ms);
+void rsq_readers_init(rsq_readers *rs, const rsq_conn_config *config, unsigned count, uint32_t keep_ms,
+                      uint32_t age_ms);
 
 /* Refuse new leases with RSQ_ECLOSED and send those that wait away; does not wait. */
 void rsq_readers_stop(rsq_readers *rs);
@@ -108,6 +112,11 @@ void rsq_readers_let_go(rsq_readers *rs);
  */
 bool rsq_readers_pause(rsq_readers *rs, uint32_t timeout_ms);
 void rsq_readers_resume(rsq_readers *rs);
+
+/* The holder's, for one read: it may be cancelled when leases pause and it is older than the limit; was it?
+ */
+void rsq_readers_limit_age(rsq_readers *rs, rsq_reader *r);
+bool rsq_readers_was_too_old(rsq_readers *rs, const rsq_reader *r);
 
 /* Wait until each lease that is out now has come back; false: not by then, or the client that asks closes. */
 bool rsq_readers_outlast(rsq_readers *rs, const rsq_client *client, int64_t deadline_ns);

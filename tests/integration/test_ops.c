@@ -230,6 +230,50 @@ static void another_process_holds_the_log(void **state)
     WANT(f, RSQ_OK, rsq_checkpoint(f->db, &opts, NULL, &f->err));
 }
 
+typedef struct long_read {
+    rsq_db *db;
+    rsq_code code;
+    rsq_error err;
+} long_read;
+
+static void read_long(void *ctx)
+{
+    long_read *r = ctx;
+    rsq_result *none = NULL;
+
+    r->code = rsq_select(r->db, FOREVER, NULL, 0, NULL, &none, &r->err);
+}
+
+/* With a limit, a read that is older ends with its own code when the log must begin anew: a blocking one, and
+ * an asynchronous one; afterwards their connections read on. */
+static void a_read_that_is_too_old_is_ended(void **state)
+{
+    fixture *f = *state;
+    const rsq_open_options limit = {.size = sizeof limit, .readers = 2, .reader_age_limit_ms = 30};
+    const rsq_checkpoint_options restart = {
+        .size = sizeof restart, .mode = RSQ_CHECKPOINT_RESTART, .timeout_ms = FIXTURE_DEADLINE_MS};
+    rsq_op *op = NULL;
+    long_read r;
+    thread t;
+
+    r = (long_read){.db = fixture_open(f, &limit)};
+    EXEC(f, SCHEMA);
+    thread_start(&t, read_long, &r);
+    WANT_CODE(RSQ_OK, rsq_select_async(f->db, FOREVER, NULL, 0, NULL, &op));
+    while (stats_of(f, f->db).readers_leased < 2)
+        sched_yield();
+    EXEC(f, "INSERT INTO items(name) VALUES ('x')");
+    WANT(f, RSQ_OK, rsq_checkpoint(f->db, &restart, NULL, &f->err));
+    THREAD_JOIN(&t);
+    assert_int_equal(r.code, RSQ_ESNAPSHOT);
+    assert_non_null(strstr(r.err.message, "30 ms"));
+    WANT_CODE(RSQ_OK, rsq_op_wait(op, FIXTURE_DEADLINE_MS));
+    assert_int_equal(rsq_op_status(op), RSQ_ESNAPSHOT);
+    rsq_op_free(op);
+    for (int i = 0; i < 4; i++)
+        EXPECT_ROWS(f, COUNT, "1");
+}
+
 /* By itself: the log is copied in the background as it grows, and begins anew. */
 static void the_log_is_kept_short(void **state)
 {
@@ -398,6 +442,7 @@ int main(void)
         CASE(closing_ends_a_checkpoint),
         CASE(a_checkpoint_in_the_wrong_place),
         CASE(another_process_holds_the_log),
+        CASE(a_read_that_is_too_old_is_ended),
         CASE(the_log_is_kept_short),
         CASE(counters_tell_what_happens),
         CASE(counters_of_an_older_program),

@@ -39,7 +39,7 @@ static int setup(void **state)
     p->config.synchronous = RSQ_SYNC_NORMAL;
     p->config.cache_bytes = 1 << 20;
     assert_int_equal(rsq_conn_open(&p->config, RSQ_CONN_WRITER, &p->writer, NULL), RSQ_OK);
-    rsq_readers_init(&p->readers, &p->config, 2, 100);
+    rsq_readers_init(&p->readers, &p->config, 2, 100, 0);
     *state = p;
     return 0;
 }
