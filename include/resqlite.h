@@ -328,7 +328,7 @@ typedef struct rsq_open_options {
  * open with, else RSQ_EINVAL names it; `page_size` and RSQ_OPEN_NO_CREATE have
  * no meaning then, and RSQ_OPEN_READONLY is of the handle alone. Zero takes what
  * is there, but for what a program relies on: foreign keys must be enforced or
- * not as asked, and `synchronous` not be RSQ_SYNC_OFF. Waits while another
+ * not as asked, commits of others noticed, and `synchronous` not be RSQ_SYNC_OFF. Waits while another
  * thread opens or closes the same file.
  *
  * @param path  UTF-8 file name; not a URI.

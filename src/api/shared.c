@@ -189,7 +189,8 @@ static bool same_attachments(const rsq_conn_config *config, const rsq_open_optio
 
 /*
  * A zero is no wish here, but for what a program relies on without saying so:
- * that foreign keys are enforced, and that a crash damages nothing.
+ * that foreign keys are enforced, that a crash damages nothing, and that
+ * commits of others are noticed.
  */
 static rsq_code compare_flags(const rsq_core *core, const rsq_open_options *asked, rsq_error *err)
 {
@@ -217,6 +218,8 @@ static rsq_code compare(const rsq_core *core, const rsq_open_options *asked, con
         return contradicts("flags (RSQ_OPEN_NO_KEPT_SNAPSHOTS)", err);
     if (asked->flags & ~config->flags & RSQ_OPEN_NO_GROUP_COMMIT)
         return contradicts("flags (RSQ_OPEN_NO_GROUP_COMMIT)", err);
+    if ((asked->flags ^ config->flags) & RSQ_OPEN_NO_EXTERNAL_WRITERS)
+        return contradicts("flags (RSQ_OPEN_NO_EXTERNAL_WRITERS)", err);
     if (asked->readers && filled->readers != core->readers.count)
         return contradicts("readers", err);
     if (asked->busy_timeout_ms && filled->busy_timeout_ms != config->busy_timeout_ms)

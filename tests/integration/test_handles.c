@@ -293,6 +293,8 @@ static void contradicting_options_are_refused(void **state)
         {{.attach = third, .nattach = 1}, "attach"},
         {{.flags = RSQ_OPEN_NO_FOREIGN_KEYS}, "RSQ_OPEN_NO_FOREIGN_KEYS"},
         {{.flags = RSQ_OPEN_NO_KEPT_SNAPSHOTS}, "RSQ_OPEN_NO_KEPT_SNAPSHOTS"},
+        {{.flags = RSQ_OPEN_NO_GROUP_COMMIT}, "RSQ_OPEN_NO_GROUP_COMMIT"},
+        {{.flags = RSQ_OPEN_NO_EXTERNAL_WRITERS}, "RSQ_OPEN_NO_EXTERNAL_WRITERS"},
         {{.readers = 0}, NULL},
         {{.readers = 3, .cache_bytes = 1 << 20, .mmap_bytes = -1, .synchronous = RSQ_SYNC_FULL}, NULL},
         {{.attach = same, .nattach = 1}, NULL},
