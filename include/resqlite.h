@@ -307,11 +307,17 @@ typedef struct rsq_open_options {
      * is waited for.
      */
     uint32_t reader_age_limit_ms;
+    /**
+     * Live queries check themselves: after every n-th commit those that it did not wake are run as well, and
+     * an answer that turns out to be another one is handed over and counted as missed. 1: after every commit,
+     * for tests; a large number in production; 0: never.
+     */
+    uint32_t self_check_every;
 } rsq_open_options;
 
-#define RSQ_OPEN_OPTIONS_INIT                                           \
-    {                                                                   \
-        sizeof(rsq_open_options), 0, 0, 0, 0, 0, 0, 0, 0, 0, NULL, 0, 0 \
+#define RSQ_OPEN_OPTIONS_INIT                                              \
+    {                                                                      \
+        sizeof(rsq_open_options), 0, 0, 0, 0, 0, 0, 0, 0, 0, NULL, 0, 0, 0 \
     }
 
 /**
@@ -1243,6 +1249,9 @@ typedef struct rsq_stream_counters {
      */
     uint64_t settled_seq;
     uint64_t skipped; /**< commits that were left out because of `skip_origin` */
+    uint64_t checks;  /**< runs of the self-check */
+    uint64_t missed;  /**< of those, with another answer: a commit should have woken the query. A defect:
+                         report it */
 } rsq_stream_counters;
 
 /** Read the counters. @return RSQ_OK, RSQ_EINVAL. Thread: any, before the stream's end. */

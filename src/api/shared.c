@@ -153,7 +153,7 @@ static rsq_code open_core(rsq_shared *s, const char *path, const rsq_open_option
     rsq_code code = rsq_core_open(path, filled, sink_of(s), &s->core, err);
 
     if (code == RSQ_OK)
-        rsq_streams_start(s->streams, s->core);
+        rsq_streams_start(s->streams, s->core, filled->self_check_every);
     return code;
 }
 
@@ -261,6 +261,8 @@ static rsq_code join(rsq_shared *s, const rsq_open_options *asked, const rsq_ope
 {
     rsq_code code = compare(s->core, asked, filled, err);
 
+    if (code == RSQ_OK && asked->self_check_every && asked->self_check_every != s->streams->check_every)
+        code = contradicts("self_check_every", err);
     if (code != RSQ_OK || (asked->flags & RSQ_OPEN_READONLY))
         return code;
     if (!claim_writer(s))

@@ -107,6 +107,7 @@ void rsq_live_postpone_locked(rsq_live *live)
 void rsq_live_wake_locked(rsq_live *live, rsq_urgency urgency)
 {
     live->counters.woken++;
+    live->checking = false;
     if (live->state == RSQ_LIVE_RUNNING)
         live->marked = true;
     else if (live->state == RSQ_LIVE_IDLE)
@@ -133,6 +134,14 @@ void rsq_live_set_reads_locked(rsq_live *live, rsq_depends *depends)
         rsq_index_add(ix, &live->entry, depends, live->key.params, live->key.nparams);
     else
         rsq_index_add_unknown(ix, &live->entry);
+}
+
+void rsq_live_check_locked(rsq_live *live)
+{
+    if (live->state != RSQ_LIVE_IDLE || live->behind || !live->last.result)
+        return;
+    live->checking = true;
+    rsq_live_queue_locked(live, RSQ_PATIENT);
 }
 
 void rsq_live_forget_reads_locked(rsq_live *live)

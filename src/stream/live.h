@@ -63,6 +63,8 @@ typedef struct rsq_live_counters {
     uint64_t runs;
     uint64_t suppressed;
     uint64_t skipped;
+    uint64_t checks;
+    uint64_t missed;
 } rsq_live_counters;
 
 typedef struct rsq_live {
@@ -82,6 +84,7 @@ typedef struct rsq_live {
     rsq_live_state state;
     bool marked;           /* something it reads was committed while it ran */
     bool behind;           /* a commit was left out since its last run began, because of its origin */
+    bool checking;         /* it is queued or runs because of a self-check, and nothing has woken it since */
     bool known;            /* `depends` is what it reads; else it depends on everything */
     bool unsure;           /* the schema may have changed while it ran */
     uint32_t backoff_ms;   /* after an error that may pass: when it is tried again; 0: there was none */
@@ -130,6 +133,9 @@ void rsq_live_skip_locked(rsq_live *live);
 
 /* What it reads, of which the reference is taken over; NULL: not known, so everything. */
 void rsq_live_set_reads_locked(rsq_live *live, rsq_depends *depends);
+
+/* A commit concerns it not: if it is idle, run it to see whether that is so. */
+void rsq_live_check_locked(rsq_live *live);
 
 /* The schema may be another one: what it reads is found out anew. Wake it as well. */
 void rsq_live_forget_reads_locked(rsq_live *live);

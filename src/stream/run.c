@@ -60,6 +60,17 @@ void rsq_run_fail(rsq_run *r, rsq_code code, const rsq_error *err)
     r->outcome = rsq_outcome_of_error(err, is_hopeless(r));
 }
 
+/* No commit tells of a change of the clock: who asks for it must have said so. */
+static rsq_code refuse_volatile(const rsq_depends *depends, rsq_error *err)
+{
+    if (!depends->volatile_by[0])
+        return RSQ_OK;
+    return rsq_error_set(
+        err, RSQ_EREFUSED,
+        "the answer depends on %s(), which changes without a commit: use RSQ_STREAM_VOLATILE",
+        depends->volatile_by);
+}
+
 /* What it reads is found out in the snapshot that it is read from, so that no schema change falls between. */
 static rsq_result *run_sql(rsq_run *r, rsq_conn *conn, rsq_error *err)
 {
@@ -69,6 +80,8 @@ static rsq_result *run_sql(rsq_run *r, rsq_conn *conn, rsq_error *err)
 
     if (r->find_reads)
         r->code = rsq_conn_depends(conn, &rq, &r->depends, err);
+    if (r->find_reads && r->code == RSQ_OK)
+        r->code = refuse_volatile(r->depends, err);
     r->compiled = r->code == RSQ_OK;
     if (r->compiled)
         r->code = rsq_conn_select(conn, &rq, shape, &result, err);
@@ -114,6 +127,20 @@ static void plan_locked(rsq_live *live, rsq_code code)
         rsq_streams_schedule_locked(live->owner, live, rsq_now_ns() + after_ms * NS_PER_MS);
 }
 
+/*
+ * A run that no commit asked for has read another answer, in a snapshot all of
+ * whose commits were told: one of them should have woken the query.
+ */
+static void check_locked(rsq_live *live, const rsq_run *r)
+{
+    if (!live->checking)
+        return;
+    live->checking = false;
+    live->counters.checks++;
+    if (!r->repeated && r->code == RSQ_OK && !live->behind && r->seq <= live->owner->told_seq)
+        live->counters.missed++;
+}
+
 void rsq_run_end_locked(rsq_run *r, const rsq_comparisons *c)
 {
     rsq_live *live = r->live;
@@ -123,6 +150,7 @@ void rsq_run_end_locked(rsq_run *r, const rsq_comparisons *c)
         return;
     live->counters.runs++;
     live->run_seq = r->seq;
+    check_locked(live, r);
     learn_reads_locked(live, r);
     live->state = RSQ_LIVE_IDLE;
     if (r->repeated) {

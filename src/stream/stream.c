@@ -94,6 +94,8 @@ static void add_shared_locked(const rsq_stream *s, rsq_stream_counters *c)
     c->runs += s->live->counters.runs - s->joined_at.runs;
     c->suppressed += s->live->counters.suppressed - s->joined_at.suppressed;
     c->skipped += s->live->counters.skipped - s->joined_at.skipped;
+    c->checks += s->live->counters.checks - s->joined_at.checks;
+    c->missed += s->live->counters.missed - s->joined_at.missed;
 }
 
 /* Up to where it is known that nothing was missed: an idle one was told of all commits. */

@@ -33,7 +33,7 @@ void rsq_streams_unref(rsq_streams *ss)
     rsq_free(ss);
 }
 
-void rsq_streams_start(rsq_streams *ss, rsq_core *core)
+void rsq_streams_start(rsq_streams *ss, rsq_core *core, uint32_t check_every)
 {
     rsq_mutex_lock(&ss->mu);
     ss->core = core;
@@ -42,6 +42,7 @@ void rsq_streams_start(rsq_streams *ss, rsq_core *core)
     ss->look_ns = RSQ_NO_DEADLINE;
     ss->index.flags = core->config.flags;
     ss->index.board = &core->watched;
+    ss->check_every = check_every;
     rsq_mutex_unlock(&ss->mu);
 }
 
@@ -391,6 +392,16 @@ static void tell_all_locked(rsq_streams *ss, const telling *t)
     rsq_index_trim(&ss->index);
 }
 
+/* Those that were told run or wait already, or are behind: what is left was not concerned. */
+static void check_others_locked(rsq_streams *ss)
+{
+    if (!ss->check_every || ++ss->unchecked < ss->check_every)
+        return;
+    ss->unchecked = 0;
+    for (rsq_live *live = ss->first; live; live = live->next)
+        rsq_live_check_locked(live);
+}
+
 void rsq_streams_commit(void *streams, const rsq_changes *changes)
 {
     rsq_streams *ss = streams;
@@ -408,6 +419,7 @@ void rsq_streams_commit(void *streams, const rsq_changes *changes)
     } else {
         rsq_index_match(&ss->index, changes, tell_found_locked, &t);
     }
+    check_others_locked(ss);
     rsq_mutex_unlock(&ss->mu);
 }
 

@@ -48,8 +48,10 @@ typedef struct rsq_streams {
     uint64_t told_seq; /* number of the newest commit that was told */
     size_t open;       /* streams that are not closed */
 
-    bool watches;    /* foreign commits are looked for while there are streams */
-    int64_t look_ns; /* when; RSQ_NO_DEADLINE: not at all */
+    uint32_t check_every; /* commits between two self-checks; 0: none are made */
+    uint32_t unchecked;   /* since the last one */
+    bool watches;         /* foreign commits are looked for while there are streams */
+    int64_t look_ns;      /* when; RSQ_NO_DEADLINE: not at all */
 
     /* The timer's thread; see foreign.h. */
     rsq_foreign foreign;
@@ -60,7 +62,7 @@ typedef struct rsq_streams {
 
 /* NULL: no memory. Streams can be opened after start. */
 rsq_streams *rsq_streams_new(void);
-void rsq_streams_start(rsq_streams *ss, rsq_core *core);
+void rsq_streams_start(rsq_streams *ss, rsq_core *core, uint32_t check_every);
 
 /* Close every stream of a client that closes; runs that are under way end in nothing. */
 void rsq_streams_close_all(rsq_streams *ss, const rsq_client *client);
