@@ -118,6 +118,7 @@ void rsq_live_skip_locked(rsq_live *live)
 {
     live->counters.skipped++;
     live->behind = true;
+    live->checking = false; /* another answer is no wonder now */
 }
 
 void rsq_live_set_reads_locked(rsq_live *live, rsq_depends *depends)
