@@ -13,6 +13,7 @@
 #include <inttypes.h>
 #include <poll.h>
 #include <signal.h>
+#include <stdlib.h>
 #include <string.h>
 #include <time.h>
 #include <unistd.h>
@@ -27,25 +28,30 @@
 #include "statement.h"
 #include "table.h"
 #include "terminal.h"
+#include "watch_diff.h"
 #include "watch_input.h"
 #include "watch_screen.h"
 
 static const char help[] =
     "Usage: resqlite watch DATABASE SQL [PARAMETER…] [OPTION…]\n"
     "\n"
-    "Prints the rows of a query, and again after each commit that changed them. On a\n"
-    "terminal the table is redrawn in place below a line with the commit number and\n"
-    "the time; elsewhere each result is a block of lines. Ends on SIGINT (Ctrl-C) or\n"
-    "SIGTERM, with status 0.\n"
+    "Prints the rows of a query, and again after each commit that changed them, by this\n"
+    "command or by any other process. On a terminal the table is redrawn in place below\n"
+    "a line with the commit number and the time, and cells that changed stand out;\n"
+    "elsewhere each result is a block of lines. Ends on SIGINT (Ctrl-C) or SIGTERM, with\n"
+    "status 0.\n"
     "\n"
-    "What it sees: commits made through this command itself. Commits by other\n"
-    "processes are NOT noticed in this version; they are in the next result, but do\n"
-    "not cause one. To make commits, statements that write are read from standard\n"
-    "input, one a line, after the first result: always when standard input is not a\n"
-    "terminal, with -i on a terminal too. One that fails is reported, the others run.\n"
-    "The end of standard input does not end the command.\n"
+    "To make commits, statements that write are read from standard input, one a line,\n"
+    "after the first result: always when standard input is not a terminal, with -i on a\n"
+    "terminal too. One that fails is reported, the others run. The end of standard input\n"
+    "does not end the command.\n"
     "\n"
-    "  --ndjson       one JSON object for each result: {\"commit\":…,\"rows\":[…]}\n"
+    "  --diff         after the first result only what changed: `+` a new row, `-` one\n"
+    "                 that is gone, `~` one with other values, `>` one that moved\n"
+    "  --ndjson       one JSON object for each result: {\"commit\":…,\"rows\":[…]},\n"
+    "                 with --diff {\"commit\":…,\"changes\":[{\"op\":\"insert\",…},…]}\n"
+    "  --until SQL    end when the first value of this query is neither NULL nor 0; it\n"
+    "                 is asked again after each commit that may change it\n"
     "  --count N      end after N results\n"
     "  -i, --input    read statements from a terminal as well\n"
     "  --no-header    tables without the line of column names\n"
@@ -59,16 +65,22 @@ static const char help[] =
     "Example:\n"
     "  echo \"INSERT INTO cities (name) VALUES ('Atlantis')\" |\n"
     "    resqlite watch cities.db 'SELECT count(*) FROM cities' --count 2\n"
+    "  resqlite watch jobs.db 'SELECT id, state FROM job' --diff \\\n"
+    "    --until \"SELECT count(*) = 0 FROM job WHERE state <> 'done'\"\n"
     "\n"
     "Exit status: 0 ended as asked, 1 SQL error, 2 usage, 3 cannot open, 4 output failed.\n";
 
 typedef struct watch {
     statement statement;
-    uint64_t count; /* end after so many results; 0: never */
+    uint64_t count;    /* end after so many results; 0: never */
+    const char *until; /* borrowed; a query that says when to end; NULL: none */
+    bool diff;
     bool read_terminal;
 
-    rsq_db *db;         /* owned */
-    rsq_stream *stream; /* owned; NULL after its last event */
+    rsq_db *db;            /* owned */
+    rsq_stream *stream;    /* owned; NULL after its last event */
+    rsq_stream *condition; /* the same of `until` */
+    bool met;              /* the condition holds, in the commit that was shown last */
     uint64_t results;
     bool on_screen; /* drawn in place; else printed one after the other */
     bool reads_input;
@@ -80,7 +92,7 @@ typedef struct watch {
 
 /* ---------------------------------------------------------- command line -- */
 
-enum { OPTION_COUNT = 1, OPTION_INPUT };
+enum { OPTION_COUNT = 1, OPTION_INPUT, OPTION_DIFF, OPTION_UNTIL };
 
 static int take(watch *w, int option, const char *value)
 {
@@ -92,6 +104,12 @@ static int take(watch *w, int option, const char *value)
         return STATUS_OK;
     case OPTION_INPUT:
         w->read_terminal = true;
+        return STATUS_OK;
+    case OPTION_DIFF:
+        w->diff = true;
+        return STATUS_OK;
+    case OPTION_UNTIL:
+        w->until = value;
         return STATUS_OK;
     case OPTION_COUNT:
         n = number_read(value, strlen(value));
@@ -113,6 +131,8 @@ static int parse(watch *w, char **words)
         {"ndjson", 0, false, OPTION_NDJSON},
         {"no-header", 0, false, OPTION_NO_HEADER},
         {"count", 0, true, OPTION_COUNT},
+        {"diff", 0, false, OPTION_DIFF},
+        {"until", 0, true, OPTION_UNTIL},
         {"input", 'i', false, OPTION_INPUT},
         HELP_OPTION,
         {NULL, 0, false, 0},
@@ -191,36 +211,51 @@ static void show_on_screen(watch *w, const rsq_stream_event *ev)
 
     rsq_result_unref(w->screen.result);
     w->screen.result = rsq_result_ref(ev->result);
+    free(w->screen.changed);
+    w->screen.changed = ev->kind == RSQ_EVENT_DIFFERENCE ? watch_diff_cells(ev) : NULL;
     strbuf_cut(status, 0);
     strbuf_printf(status, "commit %" PRIu64 ", ", ev->commit_seq);
     add_time(status, "%H:%M:%S");
     strbuf_printf(status, ", %zu row%s; ", rows, rows == 1 ? "" : "s");
-    strbuf_puts(status, w->reads_input
-                            ? "Ctrl-C ends, each line is a statement to run"
-                            : "Ctrl-C ends, -i to change something (other processes are not seen)");
+    strbuf_puts(status, w->reads_input ? "Ctrl-C ends, each line is a statement to run"
+                                       : "Ctrl-C ends, -i to change something");
     watch_screen_draw(&w->screen);
+}
+
+static bool is_difference(const watch *w, const rsq_stream_event *ev)
+{
+    return w->diff && ev->kind == RSQ_EVENT_DIFFERENCE;
 }
 
 static void print_block(const watch *w, const rsq_stream_event *ev)
 {
     table_options options = {.header = !w->statement.format.no_header};
-    strbuf title = {0};
+    strbuf text = {0};
 
-    strbuf_printf(&title, "-- commit %" PRIu64 ", ", ev->commit_seq);
-    add_time(&title, "%Y-%m-%d %H:%M:%S");
-    strbuf_putc(&title, '\n');
-    out_take(&title);
-    table_print(ev->result, &options);
+    strbuf_printf(&text, "-- commit %" PRIu64 ", ", ev->commit_seq);
+    add_time(&text, "%Y-%m-%d %H:%M:%S");
+    strbuf_putc(&text, '\n');
+    if (is_difference(w, ev))
+        watch_diff_lines(&text, ev);
+    out_take(&text);
+    if (!is_difference(w, ev))
+        table_print(ev->result, &options);
     out_puts("\n");
-    strbuf_fini(&title);
+    strbuf_fini(&text);
 }
 
-static void print_line(const rsq_stream_event *ev)
+static void print_line(const watch *w, const rsq_stream_event *ev)
 {
     strbuf line = {0};
 
-    strbuf_printf(&line, "{\"commit\":%" PRIu64 ",\"rows\":", ev->commit_seq);
-    json_add_rows(&line, ev->result);
+    strbuf_printf(&line, "{\"commit\":%" PRIu64 ",", ev->commit_seq);
+    if (is_difference(w, ev)) {
+        strbuf_puts(&line, "\"changes\":");
+        watch_diff_json(&line, ev);
+    } else {
+        strbuf_puts(&line, "\"rows\":");
+        json_add_rows(&line, ev->result);
+    }
     strbuf_puts(&line, "}\n");
     out_take(&line);
     strbuf_fini(&line);
@@ -230,7 +265,7 @@ static void show_result(watch *w, const rsq_stream_event *ev)
 {
     w->results++;
     if (w->statement.format.format == FORMAT_NDJSON)
-        print_line(ev);
+        print_line(w, ev);
     else if (w->on_screen)
         show_on_screen(w, ev);
     else
@@ -266,6 +301,7 @@ static void on_event(rsq_stream *s, const rsq_stream_event *ev, void *ctx)
         return;
     switch (ev->kind) {
     case RSQ_EVENT_RESULT:
+    case RSQ_EVENT_DIFFERENCE:
         show_result(w, ev);
         break;
     case RSQ_EVENT_ERROR:
@@ -277,9 +313,37 @@ static void on_event(rsq_stream *s, const rsq_stream_event *ev, void *ctx)
         }
         break;
     case RSQ_EVENT_END:
-    case RSQ_EVENT_DIFFERENCE:
     case RSQ_EVENT_SIGNAL:
         break;
+    }
+}
+
+/* As SQL has it, but that a text is true if it is not empty. */
+static bool is_true(const rsq_value *v)
+{
+    if (!v || v->type == RSQ_NULL)
+        return false;
+    if (v->type == RSQ_INTEGER)
+        return v->as.i != 0;
+    return v->type == RSQ_REAL ? v->as.d < 0 || v->as.d > 0 : v->len > 0;
+}
+
+/* The condition: its event comes with the rows of the same commit, in one dispatch. */
+static void on_condition(rsq_stream *s, const rsq_stream_event *ev, void *ctx)
+{
+    watch *w = ctx;
+
+    (void)s;
+    if (ev->kind == RSQ_EVENT_END)
+        w->condition = NULL;
+    if (ev->kind == RSQ_EVENT_RESULT)
+        w->met = is_true(rsq_result_cell(ev->result, 0, 0));
+    if (ev->kind != RSQ_EVENT_ERROR || w->ended)
+        return;
+    report(w, "--until", ev->error);
+    if (ev->ended) {
+        w->status = diag_status(ev->error);
+        w->ended = true;
     }
 }
 
@@ -339,6 +403,8 @@ static void loop(watch *w)
             w->ended = true;
         if (!w->ended && fds[EVENTS].revents)
             rsq_queue_dispatch(queue, 0, NULL);
+        if (w->met && w->results)
+            w->ended = true;
         if (!w->ended && fds[INPUT].revents)
             watch_input_read(&w->input);
         if (!w->ended && may_run)
@@ -346,26 +412,43 @@ static void loop(watch *w)
     }
 }
 
+/* Both in one group, so that the condition is asked of the very commit that is shown. */
+static int open_streams(watch *w)
+{
+    statement *s = &w->statement;
+    rsq_stream_options options = {
+        .size = sizeof options, .event = on_event, .ctx = w, .mode = RSQ_STREAM_DIFFERENCE, .group = 1};
+    rsq_error err;
+
+    if (rsq_stream_open(w->db, s->sql, s->params.values, s->params.count, &options, &w->stream, &err) !=
+        RSQ_OK)
+        return diag_sql(s->database, &err);
+    options.event = on_condition;
+    options.mode = RSQ_STREAM_RESULT;
+    if (w->until && rsq_stream_open(w->db, w->until, NULL, 0, &options, &w->condition, &err) != RSQ_OK)
+        return diag_sql("--until", &err);
+    return STATUS_OK;
+}
+
 static int run(watch *w)
 {
     statement *s = &w->statement;
-    rsq_stream_options options = {.size = sizeof options, .event = on_event, .ctx = w};
-    rsq_error err;
+    int status;
 
-    w->on_screen = s->format.format == FORMAT_TABLE && terminal_has_cursor(STDOUT_FILENO);
+    w->on_screen = s->format.format == FORMAT_TABLE && !w->diff && terminal_has_cursor(STDOUT_FILENO);
     w->reads_input = w->read_terminal || !isatty(STDIN_FILENO);
     w->screen.no_header = s->format.no_header;
     if (!catch_signals()) {
         diag_error("no pipe for signals: %s", strerror(errno));
         return STATUS_SYSTEM;
     }
-    if (rsq_stream_open(w->db, s->sql, s->params.values, s->params.count, &options, &w->stream, &err) !=
-        RSQ_OK)
-        return diag_sql(s->database, &err);
-    loop(w);
+    status = open_streams(w);
+    if (status == STATUS_OK)
+        loop(w);
     w->ended = true;
     rsq_stream_close(w->stream);
-    return w->status;
+    rsq_stream_close(w->condition);
+    return status == STATUS_OK ? w->status : status;
 }
 
 int cmd_watch(char **words)

@@ -100,19 +100,35 @@ static void add_value(strbuf *b, const rsq_value *v)
     }
 }
 
+static void add_member(strbuf *b, const rsq_result *r, size_t row, size_t column)
+{
+    const char *name = rsq_result_column_name(r, column);
+
+    json_add_string(b, name, strlen(name));
+    strbuf_putc(b, ':');
+    add_value(b, rsq_result_cell(r, row, column));
+}
+
 void json_add_row(strbuf *b, const rsq_result *r, size_t row)
 {
     size_t columns = rsq_result_columns(r);
 
     strbuf_putc(b, '{');
     for (size_t c = 0; c < columns; c++) {
-        const char *name = rsq_result_column_name(r, c);
-
         if (c)
             strbuf_putc(b, ',');
-        json_add_string(b, name, strlen(name));
-        strbuf_putc(b, ':');
-        add_value(b, rsq_result_cell(r, row, c));
+        add_member(b, r, row, c);
+    }
+    strbuf_putc(b, '}');
+}
+
+void json_add_columns(strbuf *b, const rsq_result *r, size_t row, const uint32_t *columns, size_t n)
+{
+    strbuf_putc(b, '{');
+    for (size_t i = 0; i < n; i++) {
+        if (i)
+            strbuf_putc(b, ',');
+        add_member(b, r, row, columns[i]);
     }
     strbuf_putc(b, '}');
 }

@@ -15,6 +15,9 @@
 /** One row: `{"column":value,…}`. */
 void json_add_row(strbuf *b, const rsq_result *r, size_t row);
 
+/** Some columns of a row, by number, as an object. */
+void json_add_columns(strbuf *b, const rsq_result *r, size_t row, const uint32_t *columns, size_t n);
+
 /** All rows: `[{…},{…}]`. */
 void json_add_rows(strbuf *b, const rsq_result *r);
 

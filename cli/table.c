@@ -185,6 +185,13 @@ static void print_footer(layout *l)
     end_line(l);
 }
 
+static bool is_marked(const layout *l, size_t row, size_t column)
+{
+    const table_options *o = l->options;
+
+    return o->color && o->marked && o->marked[row * rsq_result_columns(l->result) + column];
+}
+
 size_t table_print(const rsq_result *r, const table_options *options)
 {
     layout l = {
@@ -202,8 +209,13 @@ size_t table_print(const rsq_result *r, const table_options *options)
     for (size_t i = 0; i < l.rows && !out_failed(); i++) {
         for (size_t c = 0; c < l.columns; c++) {
             const rsq_value *v = rsq_result_cell(r, i, c);
-            size_t width = add_cell(&l.cell, v, l.widths[c], options->color);
+            size_t width;
 
+            if (is_marked(&l, i, c))
+                strbuf_puts(&l.cell, "\033[7m");
+            width = add_cell(&l.cell, v, l.widths[c], options->color);
+            if (is_marked(&l, i, c))
+                strbuf_puts(&l.cell, "\033[0m");
             place_cell(&l, c, width, is_number(v));
         }
         end_line(&l);

@@ -26,6 +26,8 @@ typedef struct table_options {
     bool footer;          /* "(3 rows)" */
     bool color;           /* NULL is dim */
     const char *line_end; /* borrowed; NULL: "\n" */
+    const bool
+        *marked; /* by row and column: cells that stand out, if there is colour; borrowed; NULL: none */
 } table_options;
 
 /** Print a result of at least one column. Returns the number of lines. */

@@ -1,6 +1,7 @@
 /* A result drawn in place; see watch_screen.h. */
 #include "watch_screen.h"
 
+#include <stdlib.h>
 #include <unistd.h>
 
 #include "out.h"
@@ -40,7 +41,8 @@ static void go_to_top(watch_screen *s)
 
 void watch_screen_draw(watch_screen *s)
 {
-    table_options options = {.clip = true, .header = !s->no_header, .line_end = LINE_END};
+    table_options options = {
+        .clip = true, .header = !s->no_header, .line_end = LINE_END, .marked = s->changed};
     size_t height;
 
     options.color = terminal_has_color(STDOUT_FILENO);
@@ -77,6 +79,7 @@ void watch_screen_resized(watch_screen *s)
 void watch_screen_fini(watch_screen *s)
 {
     rsq_result_unref(s->result);
+    free(s->changed);
     strbuf_fini(&s->status);
     strbuf_fini(&s->message);
 }

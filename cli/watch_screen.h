@@ -17,6 +17,7 @@
 
 typedef struct watch_screen {
     rsq_result *result; /* a reference; NULL before the first */
+    bool *changed;      /* owned; by row and column: cells that stand out; NULL: none */
     strbuf status;      /* owned; the line on top */
     strbuf message;     /* owned; the last error, below the table; empty: none */
     bool no_header;

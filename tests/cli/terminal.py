@@ -219,6 +219,30 @@ def watch_is_never_larger_than_the_terminal(b):
 
 
 @case
+def watch_marks_the_cells_that_changed(b):
+    b.exec("CREATE TABLE t (id INTEGER PRIMARY KEY, x)")
+    b.exec("INSERT INTO t VALUES (1, 'a'), (2, 'b')")
+    t = Terminal(60, 12)
+    p = watch_on_terminal(b, t, "SELECT id, x FROM t ORDER BY id", stdin=subprocess.PIPE)
+    t.let_go()
+    first = read_until(t.fd, lambda s: s.endswith(b"\033[J"))
+    expect_equal(b"\033[7m" in first, False)
+    p.stdin.write(b"UPDATE t SET x = 'bb' WHERE id = 2\n")
+    p.stdin.flush()
+    second = read_until(t.fd, lambda s: b"commit " in s and s.endswith(b"\033[J"))
+    expect_in(" 1 | a\033[K", second.decode())
+    expect_in(" 2 | \033[7mbb\033[0m\033[K", second.decode())
+    p.stdin.write(b"INSERT INTO t VALUES (3, NULL)\n")
+    p.stdin.flush()
+    third = read_until(t.fd, lambda s: b"commit " in s and s.endswith(b"\033[J"))
+    expect_in(" 2 | bb\033[K", third.decode())
+    expect_in("\033[7m3\033[0m | \033[7m\033[2mNULL\033[0m\033[0m\033[K", third.decode())
+    p.send_signal(signal.SIGINT)
+    t.rest()
+    expect_equal((p.wait(timeout=PATIENCE_S), p.stderr.read()), (0, b""))
+
+
+@case
 def watch_takes_typed_statements_with_i(b):
     b.exec("CREATE TABLE t (x)")
     t = Terminal(60, 12)
@@ -237,10 +261,10 @@ def watch_takes_typed_statements_with_i(b):
 
 
 @case
-def watch_without_input_says_what_it_does_not_see(b):
+def watch_without_input_says_how_to_change_something(b):
     b.exec("CREATE TABLE t (x)")
     t = Terminal(120, 12)
     p = watch_on_terminal(b, t, "SELECT count(*) AS n FROM t", "--count", "1", stdin=t.slave)
     t.let_go()
-    expect_in("other processes are not seen", t.rest())
+    expect_in("-i to change something", t.rest())
     expect_equal(p.wait(timeout=PATIENCE_S), 0)

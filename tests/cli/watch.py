@@ -163,3 +163,81 @@ def watch_takes_parameters(b):
     done = b.run("watch", "t.db", "SELECT typeof(?) AS a, typeof(?) AS b, typeof(?) AS c", "--count", "1", "--ndjson",
                  "5", "--infer", "--blob-hex", "00", "-1.5").expect()
     expect_equal(json.loads(done.out)["rows"], [{"a": "integer", "b": "blob", "c": "real"}])
+
+
+@case
+def watch_sees_commits_of_other_processes(b):
+    b.exec("CREATE TABLE t (x)")
+    w = Watch(b, "SELECT count(*) AS n FROM t", "--ndjson", stdin=subprocess.DEVNULL)
+    first = w.event()
+    b.exec("INSERT INTO t VALUES (1)")
+    second = w.event()
+    expect_equal((first["rows"], second["rows"]), ([{"n": 0}], [{"n": 1}]))
+    expect_equal(first["commit"] < second["commit"], True)
+    b.exec("ALTER TABLE t RENAME TO u")
+    expect_in("no such table: t", read_until(w.process.stderr.fileno(), lambda s: b"\n" in s).decode())
+    b.exec("ALTER TABLE u RENAME TO t")
+    expect_equal(w.event()["rows"], [{"n": 1}])
+    w.process.send_signal(signal.SIGTERM)
+    w.end()
+
+
+@case
+def watch_prints_differences_as_json(b):
+    b.exec("CREATE TABLE t (id INTEGER PRIMARY KEY, x, y)")
+    b.exec("INSERT INTO t VALUES (1, 'a', 10), (2, 'b', 20), (3, 'c', 30)")
+    w = Watch(b, "SELECT id, x, y FROM t ORDER BY y", "--ndjson", "--diff", "--count", "4")
+    expect_equal([row["id"] for row in w.event()["rows"]], [1, 2, 3])
+    w.send("DELETE FROM t WHERE id = 1")
+    expect_equal(w.event()["changes"], [{"op": "delete", "from": 0, "row": {"id": 1, "x": "a", "y": 10}}])
+    w.send("INSERT INTO t VALUES (4, 'd', 25)")
+    expect_equal(w.event()["changes"], [{"op": "insert", "to": 1, "row": {"id": 4, "x": "d", "y": 25}}])
+    w.send("UPDATE t SET x = x || '!', y = CASE id WHEN 4 THEN 5 ELSE y END WHERE id IN (2, 4)")
+    event = w.event()
+    expect_equal(sorted(event), ["changes", "commit"])
+    expect_equal(event["changes"], [{"op": "move", "from": 1, "to": 0, "set": {"x": "d!", "y": 5}},
+                                    {"op": "update", "from": 0, "to": 1, "set": {"x": "b!"}}])
+    w.end()
+
+
+@case
+def watch_prints_differences_as_lines(b):
+    b.exec("CREATE TABLE t (id INTEGER PRIMARY KEY, x)")
+    b.exec("INSERT INTO t VALUES (1, 'a'), (2, NULL)")
+    w = Watch(b, "SELECT id, x FROM t ORDER BY id", "--diff", "--no-header")
+    expect_equal([w.line() for _ in range(4)][1:], ["1 | a", "2 | NULL", ""])
+    w.send("UPDATE t SET x = x'00ff' WHERE id = 2")
+    expect_equal([w.line() for _ in range(3)][1:], ["~ 2 | NULL → x'00ff'", ""])
+    w.send("INSERT INTO t VALUES (3, 'new\tline')")
+    expect_equal([w.line() for _ in range(3)][1:], ["+ 3 | new\\tline", ""])
+    w.send("DELETE FROM t WHERE id = 1")
+    expect_equal([w.line() for _ in range(3)][1:], ["- 1 | a", ""])
+    w.process.send_signal(signal.SIGTERM)
+    w.end()
+
+
+@case
+def watch_ends_when_a_condition_holds(b):
+    b.exec("CREATE TABLE t (x)")
+    w = Watch(b, "SELECT count(*) AS n FROM t", "--ndjson", "--until", "SELECT count(*) >= 2 FROM t")
+    w.event()
+    w.send("INSERT INTO t VALUES (1)")
+    expect_equal(w.event()["rows"], [{"n": 1}])
+    b.exec("INSERT INTO t VALUES (2)")
+    # The row that met the condition is shown before the end.
+    expect_equal(w.event()["rows"], [{"n": 2}])
+    w.end()
+    for value, ends in (("1", True), ("-0.5", True), ("'yes'", True), ("0", False), ("0.0", False), ("''", False),
+                        ("NULL", False)):
+        words = ["--until", f"SELECT {value}"] + ([] if ends else ["--count", "1"])
+        b.run("watch", "t.db", "SELECT 1 AS a", "--ndjson", *words, stdin=b"").expect()
+    b.run("watch", "t.db", "SELECT 1 AS a", "--until", "SELECT 1 WHERE 0", "--count", "1", stdin=b"").expect()
+
+
+@case
+def watch_reports_a_wrong_condition(b):
+    b.exec("CREATE TABLE t (x)")
+    w = Watch(b, "SELECT count(*) AS n FROM t", "--ndjson", "--until", "SELECT * FORM t", stdin=subprocess.DEVNULL)
+    expect_equal(w.process.wait(timeout=PATIENCE_S), 1)
+    expect_in("resqlite: --until: ", w.process.stderr.read().decode())
+    expect_in("--until", b.run("watch", "t.db", "SELECT 1", "--until").expect(status=2).err)
