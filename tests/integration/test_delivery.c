@@ -1078,6 +1078,197 @@ static void volatile_queries(void **state)
     probe_close(clock);
 }
 
+/* -------------------------------------------------------------------------------- together -- */
+
+/* Streams that are opened between every two steps of a transaction: each of them ends with what was
+ * committed.
+ */
+typedef struct steps {
+    fixture *f;
+    probe *p[12];
+    size_t opened;
+} steps;
+
+static void open_one(steps *st)
+{
+    rsq_stream_options opts;
+    probe *p = probe_new(st->f, fixture_queue(st->f), &opts);
+
+    opts.group = st->opened % 3 == 2 ? 9 : 0;
+    opts.mode = st->opened % 2 ? RSQ_STREAM_DIFFERENCE : RSQ_STREAM_RESULT;
+    if (rsq_stream_open(st->f->db, "SELECT id, value FROM items ORDER BY id", NULL, 0, &opts, &p->stream,
+                        NULL) == RSQ_OK)
+        st->p[st->opened++] = p;
+    else
+        p->abandoned = true;
+}
+
+static rsq_code write_in_steps(rsq_tx *tx, void *ctx)
+{
+    static const char *const sql[] = {
+        "INSERT INTO items(id, value) VALUES (1, 1)", "INSERT INTO items(id, value) VALUES (2, 2)",
+        "UPDATE items SET value = value + 10",        "DELETE FROM items WHERE id = 1",
+        "INSERT INTO items(id, value) VALUES (3, 3)",
+    };
+    rsq_code rc = RSQ_OK;
+
+    open_one(ctx);
+    for (size_t i = 0; i < LENGTH(sql) && rc == RSQ_OK; i++) {
+        rc = rsq_tx_execute(tx, sql[i], NULL, 0, NULL, NULL, NULL);
+        open_one(ctx);
+    }
+    return rc;
+}
+
+static void opened_between_steps(void **state)
+{
+    fixture *f = *state;
+    steps st = {.f = f};
+
+    start(f);
+    open_one(&st);
+    WANT(f, RSQ_OK, rsq_transaction(f->db, write_in_steps, &st, NULL, &f->err));
+    open_one(&st);
+    assert_int_equal(st.opened, 8);
+    for (size_t i = 0; i < st.opened; i++) {
+        const char *committed = "2|12\n3|3";
+
+        for (;;) {
+            const probe_event *e = probe_await(st.p[i], __FILE__, __LINE__);
+            char *rows = fixture_dump(e->result);
+            bool all = strcmp(rows, committed) == 0, none = rows[0] == '\0';
+
+            free(rows);
+            if (all)
+                break;
+            assert_true(none);
+        }
+    }
+}
+
+/* One of the streams that come and go below. */
+typedef struct subscriber {
+    probe *p;
+    mirror m;
+    int64_t param;
+    bool differs;
+} subscriber;
+
+#define MIXED "SELECT id, name, value FROM items WHERE value >= ? ORDER BY value, id"
+
+static void open_mixed(fixture *f, subscriber *sub, uint64_t *seed)
+{
+    rsq_stream_options opts;
+    rsq_value v;
+
+    sub->param = (int64_t)(fixture_random(seed) % 4) * 10;
+    v = rsq_integer(sub->param);
+    sub->p = probe_new(f, fixture_queue(f), &opts);
+    sub->p->may_repeat = true;
+    sub->differs = fixture_random(seed) % 2;
+    opts.mode = sub->differs ? RSQ_STREAM_DIFFERENCE : RSQ_STREAM_RESULT;
+    opts.group = (uint32_t)(fixture_random(seed) % 3);
+    opts.min_interval_ms = (uint32_t)(fixture_random(seed) % 3);
+    WANT(f, RSQ_OK, rsq_stream_open(f->db, MIXED, &v, 1, &opts, &sub->p->stream, &f->err));
+}
+
+static void take_mixed(subscriber *sub)
+{
+    while (sub->p && sub->p->taken < sub->p->count) {
+        const probe_event *e = probe_await(sub->p, __FILE__, __LINE__);
+
+        if (e->result && sub->differs)
+            mirror_take(&sub->m, e);
+    }
+}
+
+static void change_mixed(fixture *f, subscriber *sub, uint64_t *seed)
+{
+    rsq_value v;
+
+    if (!sub->p) {
+        open_mixed(f, sub, seed);
+    } else if (fixture_random(seed) % 4 == 0) {
+        rsq_stream_close(sub->p->stream);
+        sub->p = NULL;
+        mirror_clear(&sub->m);
+    } else {
+        sub->param = (int64_t)(fixture_random(seed) % 4) * 10;
+        v = rsq_integer(sub->param);
+        WANT(f, RSQ_OK, rsq_stream_set_params(sub->p->stream, &v, 1, &f->err));
+    }
+}
+
+static void write_randomly(void *ctx)
+{
+    static const char *const sql[] = {
+        "INSERT OR REPLACE INTO items VALUES (abs(random()) % 30, 'x', abs(random()) % 40)",
+        "DELETE FROM items WHERE id = abs(random()) % 30",
+        "UPDATE items SET value = (value + 7) % 40 WHERE id % 5 = abs(random()) % 5",
+        "UPDATE items SET name = 'y' WHERE id = abs(random()) % 30",
+    };
+    endless *e = ctx;
+
+    for (size_t n = 0; !atomic_load(&e->stop) && e->code == RSQ_OK; n++)
+        e->code = rsq_execute(e->db, sql[n % LENGTH(sql)], NULL, 0, NULL, NULL, NULL);
+}
+
+/* Streams of all kinds come, move and go while two threads and another process write. In the end each of them
+ * has the rows of a fresh read, by differences or whole. */
+static void everything_at_once(void **state)
+{
+    fixture *f = *state;
+    uint64_t seed = fixture_seed("everything_at_once");
+    endless e[2] = {{.code = RSQ_OK}, {.code = RSQ_OK}};
+    subscriber subs[24] = {{0}};
+    thread t[2];
+
+    start(f);
+    for (size_t i = 0; i < LENGTH(t); i++) {
+        e[i].db = f->db;
+        thread_start(&t[i], write_randomly, &e[i]);
+    }
+    for (int n = 0; n < 1500; n++) {
+        change_mixed(f, &subs[fixture_random(&seed) % LENGTH(subs)], &seed);
+        if (n % 250 == 0)
+            free(foreign_sql(f, f->path, "PRAGMA busy_timeout = 10000; UPDATE items SET value = value + 1"));
+        WANT_CODE(RSQ_OK, rsq_queue_dispatch(f->queue, fixture_random(&seed) % 4, NULL));
+        for (size_t i = 0; i < LENGTH(subs); i++)
+            take_mixed(&subs[i]);
+    }
+    for (size_t i = 0; i < LENGTH(t); i++)
+        atomic_store(&e[i].stop, true);
+    for (size_t i = 0; i < LENGTH(t); i++) {
+        THREAD_JOIN(&t[i]);
+        WANT_CODE(RSQ_OK, e[i].code);
+    }
+    for (size_t i = 0; i < LENGTH(subs); i++) {
+        rsq_value v = rsq_integer(subs[i].param);
+        rsq_result *fresh = NULL;
+        char *expected, *got = NULL;
+
+        if (!subs[i].p)
+            continue;
+        WANT(f, RSQ_OK, rsq_select(f->db, MIXED, &v, 1, NULL, &fresh, &f->err));
+        expected = fixture_dump(fresh);
+        do {
+            free(got);
+            take_mixed(&subs[i]);
+            got = subs[i].p->count ? fixture_dump(subs[i].p->events[subs[i].p->count - 1].result) : NULL;
+            if (got && strcmp(got, expected) == 0)
+                break;
+            WANT_CODE(RSQ_OK, rsq_queue_wait(f->queue, FIXTURE_DEADLINE_MS));
+            WANT_CODE(RSQ_OK, rsq_queue_dispatch(f->queue, 0, NULL));
+        } while (true);
+        free(got);
+        free(expected);
+        rsq_result_unref(fresh);
+    }
+    EXPECT_QUIET(f->canary);
+    for (size_t i = 0; i < LENGTH(subs); i++)
+        mirror_clear(&subs[i].m);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -1107,6 +1298,8 @@ int main(void)
         CASE(not_by_losing_anothers),
         CASE(two_authors_at_once),
         CASE(volatile_queries),
+        CASE(opened_between_steps),
+        CASE(everything_at_once),
     };
 
     return cmocka_run_group_tests_name("delivery", tests, NULL, NULL);

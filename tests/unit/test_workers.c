@@ -1,0 +1,104 @@
+/*
+ * The line of jobs: a patient job lets others go first, but some of them only.
+ *
+ * One worker, which a first job holds until all others are in line, so that their order is known.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include "exec/workers.h"
+
+#define MOST 64
+
+typedef struct order {
+    rsq_mutex mu;
+    rsq_cond changed;
+    bool go;
+    size_t count;
+    char names[MOST + 1];
+} order;
+
+typedef struct named_job {
+    rsq_job job;
+    order *order;
+    char name;
+} named_job;
+
+static void run_named(rsq_job *job)
+{
+    named_job *j = (named_job *)(void *)job;
+    order *o = j->order;
+
+    rsq_mutex_lock(&o->mu);
+    while (!o->go)
+        (void)rsq_cond_wait_until(&o->changed, &o->mu, RSQ_NO_DEADLINE);
+    o->names[o->count++] = j->name;
+    rsq_mutex_unlock(&o->mu);
+}
+
+/* The order in which jobs run that were submitted in the order of `names`: capitals are urgent, the first one
+ * holds the worker. */
+static void expect_order(const char *names, const char *expected)
+{
+    named_job jobs[MOST];
+    rsq_workers ws;
+    order o = {.go = false};
+
+    rsq_mutex_init(&o.mu);
+    rsq_cond_init(&o.changed);
+    rsq_workers_init(&ws, 1);
+    assert_int_equal(rsq_workers_ensure(&ws, NULL), RSQ_OK);
+    for (size_t i = 0; names[i]; i++) {
+        jobs[i] = (named_job){.job.run = run_named, .order = &o, .name = names[i]};
+        if (names[i] >= 'a')
+            rsq_workers_submit_patient(&ws, &jobs[i].job);
+        else
+            rsq_workers_submit(&ws, &jobs[i].job);
+        /* The first one is taken before the second comes. */
+        while (i == 0 && atomic_load(&ws.waiting) > 0)
+            rsq_thread_yield();
+    }
+    rsq_mutex_lock(&o.mu);
+    o.go = true;
+    rsq_cond_broadcast(&o.changed);
+    rsq_mutex_unlock(&o.mu);
+    rsq_workers_fini(&ws);
+    assert_string_equal(o.names, expected);
+    rsq_cond_fini(&o.changed);
+    rsq_mutex_fini(&o.mu);
+}
+
+static void in_order(void **state)
+{
+    (void)state;
+    expect_order("ABCD", "ABCD");
+    expect_order("Aabc", "Aabc");
+}
+
+static void patient_ones_go_last(void **state)
+{
+    (void)state;
+    expect_order("AaBbC", "ABCab");
+}
+
+/* After eight of the others in a row it is their turn. */
+static void but_not_for_ever(void **state)
+{
+    (void)state;
+    expect_order("AxyzBCDEFGHIJKLMNOPQRS", "ABCDEFGHxIJKLMNOPyQRSz");
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(in_order),
+        cmocka_unit_test(patient_ones_go_last),
+        cmocka_unit_test(but_not_for_ever),
+    };
+
+    return cmocka_run_group_tests_name("workers", tests, NULL, NULL);
+}
