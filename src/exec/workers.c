@@ -47,7 +47,7 @@ static rsq_job *take_locked(rsq_workers *ws)
 
     if (!job)
         return NULL;
-    ws->passed_by = patient ? 0 : ws->passed_by + 1;
+    ws->passed_by = patient || !ws->patient.first ? 0 : ws->passed_by + 1;
     atomic_fetch_sub_explicit(&ws->waiting, 1, memory_order_relaxed);
     return job;
 }

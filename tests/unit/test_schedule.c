@@ -1,6 +1,6 @@
 /*
- * The schedule of live queries by time, against a list that is searched: what comes first is due first, whatever
- * was put, moved and removed before.
+ * The schedule of live queries by time, against a list that is searched: what comes first is due first,
+ * whatever was put, moved and removed before.
  */
 #include <setjmp.h>
 #include <stdarg.h>
