@@ -1577,7 +1577,8 @@ static void freed_queue_lets_its_descriptor_go(void **state)
 {
     fixture *f = *state;
     rsq_queue *q = NULL;
-    rsq_open_options opts = {.size = sizeof opts, .readers = 1}; /* a second one could open in between */
+    /* A second reader, or the one that looks for others, could open in between. */
+    rsq_open_options opts = {.size = sizeof opts, .flags = RSQ_OPEN_NO_EXTERNAL_WRITERS, .readers = 1};
     size_t before;
     probe *p;
 
