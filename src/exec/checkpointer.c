@@ -89,6 +89,14 @@ typedef struct attempt {
     char holders[320]; /* who had not */
 } attempt;
 
+static void set_wants_turn(rsq_checkpointer *ck, bool wants)
+{
+    rsq_mutex_lock(&ck->mu);
+    ck->wants_turn = wants;
+    rsq_cond_broadcast(&ck->changed);
+    rsq_mutex_unlock(&ck->mu);
+}
+
 /*
  * With the turn, and no reader out: copy all. With readers out, copy what goes.
  * RSQ_OK: it was tried. Else there was no turn.
@@ -97,8 +105,11 @@ static rsq_code try_restart(rsq_checkpointer *ck, const rsq_client *client, uint
                             uint32_t pause_ms, attempt *a, rsq_log_figures *out, rsq_error *err)
 {
     static const char name[] = "a checkpoint";
-    rsq_code code = rsq_writer_acquire(ck->writer, client, name, sizeof name - 1, turn_ms, err);
+    rsq_code code;
 
+    set_wants_turn(ck, true);
+    code = rsq_writer_acquire(ck->writer, client, name, sizeof name - 1, turn_ms, err);
+    set_wants_turn(ck, false);
     if (code != RSQ_OK)
         return code;
     a->holders[0] = '\0';
@@ -111,6 +122,14 @@ static rsq_code try_restart(rsq_checkpointer *ck, const rsq_client *client, uint
     return RSQ_OK;
 }
 
+static void set_copying(rsq_checkpointer *ck, bool copying)
+{
+    rsq_mutex_lock(&ck->mu);
+    ck->copying = copying;
+    rsq_cond_broadcast(&ck->changed);
+    rsq_mutex_unlock(&ck->mu);
+}
+
 /* In the background. What fails is tried again when the log has grown further. */
 static void pass(rsq_checkpointer *ck, rsq_checkpoint_counts *counts)
 {
@@ -119,8 +138,10 @@ static void pass(rsq_checkpointer *ck, rsq_checkpoint_counts *counts)
 
     counts->passes++;
     rsq_readers_let_go(ck->readers);
+    set_copying(ck, true);
     if (copy(ck, RSQ_CHECKPOINT_PASSIVE, 0, &log, NULL) != RSQ_OK)
         counts->failed++;
+    set_copying(ck, false);
     if (log.pages < LONG_PAGES)
         return;
     if (log.pages >= OVERLONG_PAGES)
@@ -168,9 +189,17 @@ static void *checkpointer_main(void *checkpointer)
     return NULL;
 }
 
+/* It copies, or is about to, and will then want the turn, which is the caller's; copying waits for nobody. */
+static bool is_behind_locked(const rsq_checkpointer *ck)
+{
+    return ck->started && !ck->stopping && !ck->wants_turn && (ck->copying || (ck->asked && !ck->busy));
+}
+
 void rsq_checkpointer_note(rsq_checkpointer *ck, rsq_conn *writing)
 {
-    atomic_store_explicit(&ck->pages, (uint32_t)rsq_conn_log_pages(writing), memory_order_relaxed);
+    uint32_t pages = (uint32_t)rsq_conn_log_pages(writing);
+
+    atomic_store_explicit(&ck->pages, pages, memory_order_relaxed);
     if (!rsq_conn_log_grew(writing))
         return;
     rsq_mutex_lock(&ck->mu);
@@ -179,6 +208,8 @@ void rsq_checkpointer_note(rsq_checkpointer *ck, rsq_conn *writing)
     if (!ck->started && !ck->stopping)
         ck->started = rsq_thread_start(&ck->thread, checkpointer_main, ck) == 0;
     rsq_cond_broadcast(&ck->changed);
+    while (pages >= OVERLONG_PAGES && is_behind_locked(ck))
+        (void)rsq_cond_wait_until(&ck->changed, &ck->mu, RSQ_NO_DEADLINE);
     rsq_mutex_unlock(&ck->mu);
 }
 

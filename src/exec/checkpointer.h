@@ -51,8 +51,10 @@ typedef struct rsq_checkpointer {
     rsq_cond changed;
     bool started;
     bool stopping;
-    bool asked; /* the log has grown */
-    bool busy;  /* somebody makes a pass, and has `conn` */
+    bool asked;      /* the log has grown */
+    bool busy;       /* somebody makes a pass, and has `conn` */
+    bool copying;    /* and copies just now, without the turn, */
+    bool wants_turn; /* or waits for the turn */
     rsq_checkpoint_counts counts;
 
     /* Who is busy. */
@@ -73,7 +75,11 @@ void rsq_checkpointer_dismiss(rsq_checkpointer *ck);
 /* Join and close. After the stop of the writer, for whose turn it may wait. */
 void rsq_checkpointer_fini(rsq_checkpointer *ck);
 
-/* After a commit, with the turn: note how long the log of the writer's connection is, and have it copied. */
+/*
+ * After a commit, with the turn: note how long the log of the writer's connection
+ * is, and have it copied. Of an overlong one it waits until the turn is wanted:
+ * a disk that is slower than the writers must not make a log without end.
+ */
 void rsq_checkpointer_note(rsq_checkpointer *ck, rsq_conn *writing);
 
 /* rsq_checkpoint(), on the calling thread. `out` is written in any case. */
