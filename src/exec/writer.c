@@ -128,7 +128,10 @@ static rsq_code not_in_time_locked(const rsq_writer *w, const rsq_client *client
                          holder[0] ? "; held by " : "", holder);
 }
 
-/* Wait in line until there is more to do than to wait: it has the turn, is done, or is out of line. */
+/*
+ * Wait in line until there is more to do than to wait: it has the turn, is done, or is out of line. `cond` is
+ * ended by the caller: who has the turn signals its own write too, when it answers those that it has run.
+ */
 static rsq_write_state wait_locked(rsq_writer *w, rsq_write *write, uint32_t timeout_ms)
 {
     int64_t deadline_ns = rsq_deadline_ns(timeout_ms);
@@ -142,7 +145,6 @@ static rsq_write_state wait_locked(rsq_writer *w, rsq_write *write, uint32_t tim
             rsq_cond_wait_until(&write->cond, &w->mu, in_time ? deadline_ns : RSQ_NO_DEADLINE) && in_time;
     if (write->state == RSQ_WRITE_WAITING)
         rsq_writes_remove(&w->line, write);
-    rsq_cond_fini(&write->cond);
     return write->state;
 }
 
@@ -167,16 +169,20 @@ rsq_code rsq_writer_acquire(rsq_writer *w, const rsq_client *client, const char 
 {
     rsq_write self = {.kind = RSQ_WRITE_TURN, .client = unconst(client)};
     rsq_code code = RSQ_OK;
+    bool waits;
 
     rsq_mutex_lock(&w->mu);
-    if (is_closed_locked(w, client) || (w->held && wait_locked(w, &self, timeout_ms) != RSQ_WRITE_GRANTED)) {
+    waits = w->held && !is_closed_locked(w, client);
+    if (is_closed_locked(w, client) || (waits && wait_locked(w, &self, timeout_ms) != RSQ_WRITE_GRANTED)) {
         code = not_in_time_locked(w, client, err);
     } else {
-        if (w->held)
+        if (waits)
             (void)rsq_writes_pop(&w->line); /* it is the first */
         take_turn_locked(w, sql, sql_len);
     }
     rsq_mutex_unlock(&w->mu);
+    if (waits)
+        rsq_cond_fini(&self.cond);
     /* Replacing it at the end of the last turn may have failed for the same reason that broke it. */
     if (code == RSQ_OK)
         replace_broken(w);
@@ -348,20 +354,20 @@ static rsq_code execute_in_line(rsq_writer *w, const rsq_request *rq, uint32_t t
     rsq_write self = {
         .kind = RSQ_WRITE_STATEMENT, .client = unconst(rq->client), .sql = rq->sql, .sql_len = rq->sql_len};
     rsq_write_state state;
+    rsq_code code = RSQ_OK;
+    bool is_run;
 
     self.member.rq = rq;
     self.member.wants_result = out != NULL;
     state = wait_locked(w, &self, timeout_ms);
-    if (state == RSQ_WRITE_WAITING || state == RSQ_WRITE_DISMISSED) {
-        rsq_code code = not_in_time_locked(w, rq->client, err);
-
-        rsq_mutex_unlock(&w->mu);
-        return code;
-    }
+    is_run = state == RSQ_WRITE_GRANTED || state == RSQ_WRITE_DONE;
+    if (!is_run)
+        code = not_in_time_locked(w, rq->client, err);
     rsq_mutex_unlock(&w->mu);
     if (state == RSQ_WRITE_GRANTED)
         lead(w, &self);
-    return outcome(&self.member, out, err);
+    rsq_cond_fini(&self.cond);
+    return is_run ? outcome(&self.member, out, err) : code;
 }
 
 rsq_code rsq_writer_execute(rsq_writer *w, const rsq_request *rq, uint32_t timeout_ms, rsq_result **out,
