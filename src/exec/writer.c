@@ -169,11 +169,12 @@ rsq_code rsq_writer_acquire(rsq_writer *w, const rsq_client *client, const char 
 {
     rsq_write self = {.kind = RSQ_WRITE_TURN, .client = unconst(client)};
     rsq_code code = RSQ_OK;
-    bool waits;
+    bool closed, waits;
 
     rsq_mutex_lock(&w->mu);
-    waits = w->held && !is_closed_locked(w, client);
-    if (is_closed_locked(w, client) || (waits && wait_locked(w, &self, timeout_ms) != RSQ_WRITE_GRANTED)) {
+    closed = is_closed_locked(w, client);
+    waits = w->held && !closed;
+    if (closed || (waits && wait_locked(w, &self, timeout_ms) != RSQ_WRITE_GRANTED)) {
         code = not_in_time_locked(w, client, err);
     } else {
         if (waits)
@@ -274,7 +275,9 @@ static void call_done_of(rsq_writer *w, rsq_write *write)
     call_done(w, &one);
 }
 
-/* The first `n` are done. Blocking ones may be gone when the lock is dropped. */
+/* The first `n` are done. They may be gone when the lock is dropped, and with them the SQL that names the
+ * holder.
+ */
 static void answer(rsq_writer *w, rsq_member *m, size_t n)
 {
     rsq_writes asynchronous = {NULL, NULL};
@@ -294,6 +297,7 @@ static void answer(rsq_writer *w, rsq_member *m, size_t n)
     }
     put_back_locked(m);
     w->last_taken = NULL;
+    rsq_holder_clear(&w->holder);
     rsq_mutex_unlock(&w->mu);
     call_done(w, &asynchronous);
 }
@@ -399,6 +403,9 @@ static void run_work(rsq_writer *w, rsq_write *work)
 
     work->run(work, w->conn);
     committed = publish(w);
+    rsq_mutex_lock(&w->mu);
+    rsq_holder_clear(&w->holder); /* its SQL goes with it */
+    rsq_mutex_unlock(&w->mu);
     call_done_of(w, work);
     if (committed)
         note_log(w);
