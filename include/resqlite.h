@@ -1032,7 +1032,9 @@ RSQ_API rsq_code rsq_execute_script_async(rsq_db *db, const char *sql, const rsq
  * return before the call of `done` is in the queue.
  * @param timeout_ms  0: only look; UINT32_MAX: no limit.
  * @return RSQ_OK: completed, well or not, or a chunk waits; RSQ_ETIMEOUT; RSQ_EINVAL; RSQ_EMISUSE: inside its
- *         own `done`, for a chunk that can only come after it. Thread: any, callbacks included.
+ *         own `done`, for a chunk that can only come after it; or for what needs the writer's connection (a
+ *         write; in memory a read too), from inside a transaction function of its database or the thread of
+ * an interactive transaction of it, which would wait for each other. Thread: any, callbacks included.
  */
 RSQ_API rsq_code rsq_op_wait(rsq_op *op, uint32_t timeout_ms);
 

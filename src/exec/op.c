@@ -5,6 +5,7 @@
 #include "base/alloc.h"
 #include "base/error.h"
 #include "base/values.h"
+#include "exec/begin.h"
 #include "exec/chunks.h"
 #include "exec/op_pool.h"
 #include "exec/op_write.h"
@@ -380,6 +381,16 @@ static bool sleep_locked(rsq_op *op, int64_t deadline_ns)
     return in_time;
 }
 
+/*
+ * Does it wait for the writer's connection, which a transaction of this thread has? Then that would wait for
+ * it. As long as the op is not complete, its core is there.
+ */
+static bool waits_for_us_locked(const rsq_op *op)
+{
+    return (op->write || op->core->single) &&
+           (rsq_tx_here(op->core) || rsq_begun_check_wait(op->core, NULL) != RSQ_OK);
+}
+
 rsq_code rsq_op_wait(rsq_op *op, uint32_t timeout_ms)
 {
     rsq_spin spin = {0};
@@ -388,16 +399,13 @@ rsq_code rsq_op_wait(rsq_op *op, uint32_t timeout_ms)
 
     if (!op)
         return RSQ_EINVAL;
-    /* A write waits for the transaction of this thread, which would wait for the write. */
-    if (op->write && timeout_ms > 0 && rsq_tx_here(op->core) && rsq_op_status(op) == RSQ_EPENDING)
-        return RSQ_EMISUSE;
     if (timeout_ms > 0 && !op->chunks)
         (void)rsq_spin_while_zero(&spin, &op->completed);
     deadline = rsq_deadline_ns(timeout_ms);
     rsq_mutex_lock(&op->mu);
     while (!completed_locked(op) && !chunk_waits_locked(op) && code == RSQ_OK) {
         /* Nothing more is shown before its own `done` has returned. */
-        if (op->calling == rsq_thread_self())
+        if (op->calling == rsq_thread_self() || (timeout_ms > 0 && waits_for_us_locked(op)))
             code = RSQ_EMISUSE;
         else
             /* A wait whose time is over would still be a system call. */

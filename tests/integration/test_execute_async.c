@@ -628,6 +628,64 @@ static void what_is_answered_holds_nothing(void **state)
     rsq_cursor_close(reads);
 }
 
+/* The same with a transaction that this thread has begun: it would wait until it is left idle for too long.
+ */
+static void waiting_beside_a_begun_transaction(void **state)
+{
+    fixture *f = *state;
+    rsq_call_options moves = {.size = sizeof moves, .flags = RSQ_CALL_MOVES};
+    rsq_op *write, *read = NULL;
+    rsq_tx *tx = NULL;
+
+    open_with(f, 0);
+    WANT(f, RSQ_OK, rsq_begin(f->db, NULL, &tx, &f->err));
+    write = insert(f, "a");
+    WANT_CODE(RSQ_OK, rsq_select_async(f->db, "SELECT 1", NULL, 0, NULL, &read));
+    WANT_CODE(RSQ_EMISUSE, rsq_op_wait(write, 1000));
+    WANT_CODE(RSQ_ETIMEOUT, rsq_op_wait(write, 0));
+    EXPECT_OP(op_kept(read), RSQ_OK);
+    op_freed(read);
+    WANT(f, RSQ_OK, rsq_commit(tx, &f->err));
+    (void)commit_of(write);
+    /* Of one that is handed around nothing is known. */
+    WANT(f, RSQ_OK, rsq_begin(f->db, &moves, &tx, &f->err));
+    write = insert(f, "b");
+    WANT_CODE(RSQ_ETIMEOUT, rsq_op_wait(write, 1));
+    WANT(f, RSQ_OK, rsq_commit(tx, &f->err));
+    (void)commit_of(write);
+}
+
+static rsq_code read_inside(rsq_tx *tx, void *ctx)
+{
+    fixture *f = ctx;
+    rsq_op *op = NULL;
+
+    (void)tx;
+    WANT_CODE(RSQ_OK, rsq_select_async(f->db, "SELECT 1", NULL, 0, NULL, &op));
+    WANT_CODE(RSQ_EMISUSE, rsq_op_wait(op_kept(op), 1000));
+    return RSQ_OK;
+}
+
+/* In memory a read waits for the transaction too. */
+static void waiting_in_memory(void **state)
+{
+    fixture *f = *state;
+    rsq_tx *tx = NULL;
+    rsq_op *op = NULL;
+
+    f->db = fixture_open_path(f, ":memory:", NULL);
+    WANT(f, RSQ_OK, rsq_transaction(f->db, read_inside, f, NULL, &f->err));
+    assert_int_equal(live_ops.count, 1);
+    EXPECT_OP(live_ops.ops[0], RSQ_OK);
+    op_freed(live_ops.ops[0]);
+    WANT(f, RSQ_OK, rsq_begin(f->db, NULL, &tx, &f->err));
+    WANT_CODE(RSQ_OK, rsq_select_async(f->db, "SELECT 1", NULL, 0, NULL, &op));
+    WANT_CODE(RSQ_EMISUSE, rsq_op_wait(op_kept(op), 1000));
+    WANT(f, RSQ_OK, rsq_rollback(tx, &f->err));
+    EXPECT_OP(op, RSQ_OK);
+    op_freed(op);
+}
+
 /* In memory there is one connection for everything. */
 static void in_memory(void **state)
 {
@@ -670,6 +728,8 @@ int main(void)
         CASE(closed_while_waiting),
         CASE(waiting_inside_a_transaction),
         CASE(what_is_answered_holds_nothing),
+        CASE(waiting_beside_a_begun_transaction),
+        CASE(waiting_in_memory),
         CASE(in_memory),
     };
 
