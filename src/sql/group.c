@@ -168,10 +168,13 @@ static void number_results(const rsq_conn *c, rsq_member *first, size_t count)
     }
 }
 
-/* Another process has the write lock: the first one has waited for it long enough, if it writes at all. */
-static size_t not_begun(const rsq_stmt *s, rsq_member *first, const rsq_error *why)
+/*
+ * Another process has a write lock: the first one has waited for it long enough, if it is one that it needs.
+ * The transaction takes that of every database, the statement by itself only those of what it writes.
+ */
+static size_t not_begun(const rsq_conn *c, const rsq_stmt *s, rsq_member *first, const rsq_error *why)
 {
-    if (why->code != RSQ_EBUSY || (s->kind & RSQ_STMT_READONLY))
+    if (why->code != RSQ_EBUSY || (s->kind & RSQ_STMT_READONLY) || c->config->nattach > 0)
         return 0;
     first->code = RSQ_EBUSY;
     first->error = rsq_error_copy(why);
@@ -189,7 +192,7 @@ size_t rsq_conn_execute_group(rsq_conn *c, rsq_member *first, rsq_members *other
     if (!shared(c, first, origin) || !shared(c, take_next(first, others), origin))
         return 0;
     if (rsq_conn_begin(c, &error) != RSQ_OK)
-        return not_begun(shared(c, first, origin), first, &error);
+        return not_begun(c, shared(c, first, origin), first, &error);
     rsq_conn_set_origin(c, origin);
     if (!run_all(c, first, others, &count) || rsq_conn_commit(c, NULL) != RSQ_OK) {
         undo(c, first, count, last_insert_rowid);

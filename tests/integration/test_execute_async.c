@@ -686,6 +686,48 @@ static void waiting_in_memory(void **state)
     op_freed(op);
 }
 
+/* --- another process --- */
+
+/* Another process holds the lock of a database that the members do not write: a commit of its own would not
+ * ask for it. */
+static void lock_of_an_attached_database(void **state)
+{
+    fixture *f = *state;
+    char *path = fixture_file(f, "other.db");
+    const rsq_attach other = {"other", path};
+    rsq_open_options opts = {.size = sizeof opts, .busy_timeout_ms = 10, .attach = &other, .nattach = 1};
+    const char *const sql[] = {"BEGIN IMMEDIATE", "-", "COMMIT"};
+    rsq_op *a, *b, *theirs;
+    foreign x;
+
+    fixture_open(f, &opts);
+    EXEC(f, "CREATE TABLE items(name TEXT)");
+    EXEC(f, "CREATE TABLE t(id INTEGER PRIMARY KEY, name TEXT UNIQUE)");
+    EXEC(f, "CREATE TABLE other.o(name TEXT)");
+    fixture_park(f, f->db); /* it has all locks, so it comes first */
+    a = insert(f, "a");
+    theirs = submit(f, "INSERT INTO other.o VALUES ('x')", NULL, 0, NULL);
+    b = insert(f, "b");
+    parked_go(f->parked);
+    (void)commit_of(a);
+    (void)commit_of(theirs);
+    (void)commit_of(b);
+    foreign_start(f, &x, path, sql, LENGTH(sql));
+    foreign_await(&x);
+    for (int round = 0; round < 10; round++) {
+        /* While the first one waits for the lock, the others get in line. */
+        theirs = submit(f, "INSERT INTO other.o VALUES ('x')", NULL, 0, NULL);
+        a = submit(f, "INSERT INTO t(name) SELECT 'n' || count(*) FROM t", NULL, 0, NULL);
+        b = submit(f, "INSERT INTO t(name) SELECT 'n' || count(*) FROM t", NULL, 0, NULL);
+        expect_failed(theirs, RSQ_EBUSY);
+        (void)commit_of(a);
+        (void)commit_of(b);
+    }
+    foreign_go(&x);
+    free(foreign_finish(&x));
+    free(path);
+}
+
 /* In memory there is one connection for everything. */
 static void in_memory(void **state)
 {
@@ -730,6 +772,7 @@ int main(void)
         CASE(what_is_answered_holds_nothing),
         CASE(waiting_beside_a_begun_transaction),
         CASE(waiting_in_memory),
+        CASE(lock_of_an_attached_database),
         CASE(in_memory),
     };
 
