@@ -143,7 +143,8 @@ rsq_code rsq_stop_verdict(rsq_stop *s, rsq_code code, rsq_error *err)
     rsq_code why = rsq_stop_why(s);
     int64_t row = err ? err->row : -1;
 
-    if (code != RSQ_ECANCELLED || why == RSQ_OK)
+    /* It stops waiting for another process's lock too. */
+    if ((code != RSQ_ECANCELLED && code != RSQ_EBUSY) || why == RSQ_OK)
         return code;
     (void)rsq_stop_error(why, err);
     if (err)

@@ -6,6 +6,7 @@
 #include <sys/stat.h>
 
 #include "base/alloc.h"
+#include "plat/thread.h"
 
 /* SQLite truncates the log to this after a restart, so that one burst does not cost its disk space for ever.
  */
@@ -126,6 +127,23 @@ void rsq_conn_watch(rsq_conn *c, const _Atomic bool *stop)
     c->stop = stop;
 }
 
+/* Longest sleep between two attempts at a lock of another process; they begin with 1 ms. */
+#define BUSY_SLEEP_MAX_MS 20
+
+/* SQLite's own wait for a lock of another process would not look at the flag. */
+static int wait_for_lock(void *conn, int attempts)
+{
+    rsq_conn *c = conn;
+    int64_t now = rsq_now_ns();
+
+    if (attempts == 0)
+        c->busy_until_ns = now + (int64_t)c->config->busy_timeout_ms * 1000000;
+    if (now >= c->busy_until_ns || is_stopped(c))
+        return 0;
+    (void)sqlite3_sleep(attempts < BUSY_SLEEP_MAX_MS ? attempts + 1 : BUSY_SLEEP_MAX_MS);
+    return 1;
+}
+
 /* Hooks come before anything is compiled: a statement compiled without them would not report. */
 static void install_hooks(rsq_conn *c)
 {
@@ -143,7 +161,7 @@ static rsq_code configure(rsq_conn *c, rsq_error *err)
     bool foreign_keys = !(config->flags & RSQ_OPEN_NO_FOREIGN_KEYS);
     rsq_code code;
 
-    sqlite3_busy_timeout(c->db, (int)config->busy_timeout_ms);
+    sqlite3_busy_handler(c->db, wait_for_lock, c);
     /* Without it, a new value for `LIMIT ?` or `LIKE ?` compiles the statement again each time. */
     sqlite3_db_config(c->db, SQLITE_DBCONFIG_ENABLE_QPSG, 1, (int *)NULL);
     sqlite3_db_config(c->db, SQLITE_DBCONFIG_ENABLE_FKEY, (int)foreign_keys, (int *)NULL);

@@ -90,6 +90,7 @@ struct rsq_conn {
     bool snapshot_exact;      /* the copy in `walindex` is of the last snapshot, whose number is above */
     bool alone;               /* the next select opens the snapshot itself; see rsq_conn_snapshot_alone() */
     const _Atomic bool *stop; /* borrowed; see rsq_conn_watch() */
+    int64_t busy_until_ns;    /* how long a lock of another process is waited for, once it is */
     rsq_stmt *scan;           /* borrowed from `statements`: half read; NULL: none */
     int scan_rc;              /* of its last step */
     bool broken;

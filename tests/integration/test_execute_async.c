@@ -728,6 +728,36 @@ static void lock_of_an_attached_database(void **state)
     free(path);
 }
 
+/* A limit ends a wait for another process's lock too. */
+static void deadline_before_a_foreign_lock(void **state)
+{
+    fixture *f = *state;
+    rsq_op_options soon = {.size = sizeof soon, .timeout_ms = 20};
+    rsq_open_options opts = {.size = sizeof opts, .busy_timeout_ms = 15000};
+    const char *const sql[] = {"BEGIN IMMEDIATE", "-", "COMMIT"};
+    rsq_value v = rsq_text("late");
+    uint64_t start;
+    rsq_op *op;
+    foreign x;
+
+    fixture_open(f, &opts);
+    EXEC(f, "CREATE TABLE t(id INTEGER PRIMARY KEY, name TEXT UNIQUE)");
+    foreign_start(f, &x, f->path, sql, LENGTH(sql));
+    foreign_await(&x);
+    start = now_ns();
+    expect_failed(submit(f, "INSERT INTO t(name) VALUES (?)", &v, 1, &soon), RSQ_ETIMEOUT);
+    op = submit(f, "INSERT INTO t(name) VALUES (?) RETURNING id", &v, 1, NULL);
+    rsq_op_cancel(op);
+    expect_failed(op, RSQ_ECANCELLED);
+    op = NULL;
+    WANT_CODE(RSQ_OK, rsq_execute_batch_async(f->db, "INSERT INTO t(name) VALUES (?)", &v, 1, 1, &soon, &op));
+    expect_failed(op_kept(op), RSQ_ETIMEOUT);
+    assert_true(ms_since(start) < 1000 * SLOWNESS);
+    foreign_go(&x);
+    free(foreign_finish(&x));
+    (void)commit_of(insert(f, "then"));
+}
+
 /* In memory there is one connection for everything. */
 static void in_memory(void **state)
 {
@@ -773,6 +803,7 @@ int main(void)
         CASE(waiting_beside_a_begun_transaction),
         CASE(waiting_in_memory),
         CASE(lock_of_an_attached_database),
+        CASE(deadline_before_a_foreign_lock),
         CASE(in_memory),
     };
 
