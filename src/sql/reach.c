@@ -122,13 +122,19 @@ static bool is_plain(const rsq_step *s)
     }
 }
 
+/* `id = (? IS NULL)` writes 1, and goes past the step that writes 0. */
+static bool skips_to(const rsq_step *s, size_t use)
+{
+    return (s->does & RSQ_STEP_JUMPS) && s->p2 == (int)use;
+}
+
 /* The first of the steps before `use` that the program runs one after the other, whenever it comes to `use`
  * from above. */
 static size_t begin_of_block(const reach *r, size_t use)
 {
     size_t at = use;
 
-    while (at > 0 && is_plain(&r->steps[at - 1])) {
+    while (at > 0 && is_plain(&r->steps[at - 1]) && !skips_to(&r->steps[at - 1], use)) {
         at--;
         if (r->target[at])
             break;
