@@ -114,6 +114,8 @@ static void collect_more_locked(batch *b, const rsq_group *g, uint64_t seq)
             continue;
         take_locked(b, live);
         live->marked = woken && told_seq > seq;
+        /* What woke it may have been a change of the schema, and this snapshot has the old one. */
+        live->unsure = live->marked;
     }
 }
 

@@ -734,6 +734,56 @@ static void schema_change_during_a_run(void **state)
     }
 }
 
+static probe *watch_in_group(fixture *f, const char *sql)
+{
+    rsq_stream_options opts;
+    probe *p = probe_new(f, fixture_queue(f), &opts);
+
+    opts.group = 1;
+    WATCH_SET(f, p, sql, &opts);
+    return p;
+}
+
+/* The same in a group, of a member that is idle when the snapshot is opened: it is read in that snapshot for
+ * the others' sake, and so once more in the old schema, after everybody was told of the new one. */
+static void schema_change_during_a_run_of_a_group(void **state)
+{
+    fixture *f = *state;
+    rsq_open_options opts = {.size = sizeof opts, .readers = 1};
+    static char views[2][48] = {"CREATE VIEW v AS SELECT n FROM a", "CREATE VIEW v AS SELECT n FROM b"};
+    static const char *const writes[] = {"UPDATE a SET n = n + 1", "UPDATE b SET n = n + 1"};
+    int n[2] = {100, 200};
+    probe *slow, *p;
+
+    fixture_open(f, &opts);
+    EXEC(f, "CREATE TABLE a(n)");
+    EXEC(f, "CREATE TABLE b(n)");
+    EXEC(f, "CREATE TABLE c(n)");
+    EXEC(f, "INSERT INTO a VALUES (100)");
+    EXEC(f, "INSERT INTO b VALUES (200)");
+    EXEC(f, "INSERT INTO c VALUES (0)");
+    EXEC(f, views[1]);
+    slow = watch_in_group(f, "WITH RECURSIVE slowly(x) AS (VALUES(1) UNION ALL SELECT x+1 FROM slowly "
+                             "WHERE x < 50000) SELECT n FROM c WHERE (SELECT count(*) FROM slowly) > 0");
+    p = watch_in_group(f, "SELECT n FROM v");
+    EXPECT_REACHES(slow, "0");
+    EXPECT_REACHES(p, "200");
+    for (int i = 0; i < 6; i++) {
+        char expected[16];
+
+        EXEC(f, "UPDATE c SET n = n + 1");
+        await_run(f);
+        WANT(f, RSQ_OK, rsq_transaction(f->db, redefine_view, views[i % 2], NULL, &f->err));
+        snprintf(expected, sizeof expected, "%d", n[i % 2]);
+        EXPECT_REACHES(p, expected);
+        EXEC(f, writes[i % 2]);
+        snprintf(expected, sizeof expected, "%d", ++n[i % 2]);
+        EXPECT_REACHES(p, expected);
+        snprintf(expected, sizeof expected, "%d", i + 1);
+        EXPECT_REACHES(slow, expected);
+    }
+}
+
 static rsq_code set_99_and_fail(rsq_tx *tx, void *ctx)
 {
     fixture *f = ctx;
@@ -1811,6 +1861,7 @@ int main(void)
         CASE(commit_during_a_run),
         CASE(view_reads_another_table),
         CASE(schema_change_during_a_run),
+        CASE(schema_change_during_a_run_of_a_group),
         CASE(uncommitted_is_never_shown),
         CASE(long_values),
         CASE(change_in_the_middle),
