@@ -51,7 +51,10 @@ rsq_foreign_news rsq_foreign_look(rsq_foreign *f, rsq_core *core, rsq_streams *s
     f->tries = 0;
     news.restarted = news.seq < f->seen_seq;
     news.committed = news.seq > told_seq || news.restarted;
-    news.schema_changed = news.committed && rsq_conn_schema_changed(f->conn);
+    /* Which schema there was before the first look is not known. */
+    if (news.committed)
+        news.schema_changed = rsq_conn_schema_changed(f->conn) || !f->knows_schema;
+    f->knows_schema = true;
     f->seen_seq = news.seq;
     return news;
 }

@@ -28,6 +28,7 @@ typedef struct rsq_foreign {
     uint64_t seen_seq; /* what it saw last */
     unsigned tries;    /* looks in a row that found the writer busy */
     bool useless;      /* there is no shared memory to look at */
+    bool knows_schema; /* it has looked before, so it sees whether the schema is another one */
 } rsq_foreign;
 
 /* What a look found. */

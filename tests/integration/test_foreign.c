@@ -172,6 +172,38 @@ static void schema_of_somebody_else(void **state)
     EXPECT_QUIET(star);
 }
 
+/* The same right after the first stream is opened, before it was looked for the first time: then nobody knows
+ * the schema in which the stream found out what it reads. */
+static void schema_before_the_first_look(void **state)
+{
+    static const char *const views[] = {
+        "BEGIN; DROP VIEW seen; CREATE VIEW seen AS SELECT n FROM foreign_counter; COMMIT",
+        "BEGIN; DROP VIEW seen; CREATE VIEW seen AS SELECT v FROM own WHERE id = 1; COMMIT",
+    };
+    static const char *const writes[] = {"UPDATE foreign_counter SET n = n + 1",
+                                         "UPDATE own SET v = v + 1 WHERE id = 1"};
+    fixture *f = *state;
+    int n[2] = {100, 200};
+
+    start(f, NULL);
+    EXEC(f, "UPDATE foreign_counter SET n = 100");
+    EXEC(f, "UPDATE own SET v = 200");
+    EXEC(f, "CREATE VIEW seen AS SELECT v FROM own WHERE id = 1");
+    for (int i = 0; i < 10; i++) {
+        probe *p;
+
+        fixture_close(f);
+        f->db = fixture_open_path(f, f->path, NULL);
+        p = WATCH(f, "SELECT * FROM seen");
+        expect_number(p, n[1 - i % 2]);
+        peer_ask(views[i % 2]);
+        expect_number(p, n[i % 2]);
+        EXEC(f, writes[i % 2]);
+        expect_number(p, ++n[i % 2]);
+        probe_close(p);
+    }
+}
+
 /* Another handle of this process is somebody else too, and a read-only one notices as well. */
 static void other_handles(void **state)
 {
@@ -306,9 +338,17 @@ static void many_streams_and_reads(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        CASE(noticed),        CASE(nothing_is_not_noticed),  CASE(own_commits_are_own), CASE(both_write),
-        CASE(not_looked_for), CASE(schema_of_somebody_else), CASE(other_handles),       CASE(opened_between),
-        CASE(a_flood),        CASE(many_streams_and_reads),
+        CASE(noticed),
+        CASE(nothing_is_not_noticed),
+        CASE(own_commits_are_own),
+        CASE(both_write),
+        CASE(not_looked_for),
+        CASE(schema_of_somebody_else),
+        CASE(other_handles),
+        CASE(opened_between),
+        CASE(a_flood),
+        CASE(many_streams_and_reads),
+        CASE(schema_before_the_first_look),
     };
 
     return cmocka_run_group_tests_name("foreign", tests, NULL, NULL);
