@@ -32,10 +32,18 @@ CASES = [
     ("batch/100", 20, ["raw", "raw-hook", "resqlite"]),
     ("batch/1000", 10, ["raw", "raw-hook", "resqlite"]),
     ("batch/10000", 2, ["raw", "raw-hook", "resqlite"]),
+    ("batch/wide-10000", 2, ["raw", "raw-hook", "resqlite"]),
+    ("transaction/batch-100", 20, ["raw", "raw-hook", "resqlite"]),
+    ("transaction/batch-1000", 10, ["raw", "raw-hook", "resqlite"]),
+    ("transaction/dialogue", 200, ["raw", "raw-hook", "resqlite"]),
+    ("transaction/nested-50", 20, ["raw", "raw-hook", "resqlite"]),
+    ("transaction/nested-deep-50", 20, ["raw", "raw-hook", "resqlite"]),
 ]
 
 # Peers that spend most of their time in the kernel.
-SYSTEM = {("point/key", "resqlite-not-kept"), ("insert/sequential-100", "resqlite"), ("batch/100", "resqlite")}
+SYSTEM = {("point/key", "resqlite-not-kept"), ("insert/sequential-100", "resqlite"), ("batch/100", "resqlite"),
+          ("transaction/batch-100", "resqlite"), ("transaction/dialogue", "resqlite"),
+          ("transaction/nested-50", "resqlite")}
 
 COUNTED = "bench_counted_block"
 COLLECTED = re.compile(r"Collected : (\d+)")

@@ -24,8 +24,8 @@ enum { EXIT_MISSED = 1, EXIT_USAGE = 2, EXIT_INTERRUPTED = 130 };
 static const bench_area *const areas[] = {&bench_area_reads, &bench_area_async, &bench_area_writes,
                                           &bench_area_open};
 
-static const bench_effort effort_full = {.samples_min = 15, .seconds = 1.0};
-static const bench_effort effort_quick = {.samples_min = 15, .seconds = 0.1};
+static const bench_effort effort_full = {.samples_min = 15, .seconds = 1.0, .shorten = 1};
+static const bench_effort effort_quick = {.samples_min = 5, .seconds = 0.05, .shorten = 4};
 
 static const char help[] =
     "usage: rsq-bench [COMMAND] [OPTION]...\n"
@@ -47,7 +47,7 @@ static const char help[] =
     "  --ops N        once: how many operations (default: 1)\n"
     "  --instructions FILE\n"
     "                 goals: judge goals within 10 % of 1.00 by these instruction counts, where it has them\n"
-    "  --quick        a tenth of the time: enough to see that all is well, not to judge by\n"
+    "  --quick        short blocks and few of them: enough to see that all is well, not to judge by\n"
     "  --json FILE    run, goals, open: also write JSON lines to FILE\n"
     "  --dir DIR      where the databases are made, in a directory that is removed afterwards\n"
     "                 (default: TMPDIR, or /tmp); its file system matters for writes\n"

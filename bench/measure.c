@@ -166,9 +166,9 @@ static bool estimate(runner *x, double target_us, double *per_op_us)
     return true;
 }
 
-static bool calibrate(race *r)
+static bool calibrate(race *r, const bench_effort *effort)
 {
-    double target_us = 1000.0 * (r->of->sample_ms ? r->of->sample_ms : BENCH_SAMPLE_MS);
+    double target_us = 1000.0 * (r->of->sample_ms ? r->of->sample_ms : BENCH_SAMPLE_MS) / effort->shorten;
     double fastest = 0;
     double slowest = 0;
     double loops;
@@ -246,7 +246,7 @@ static bool race_run(race *r, const bench_place *place, const bench_effort *effo
 {
     sample ignored[BENCH_PEERS_MAX];
 
-    if (!race_open(r, place) || !answers_agree(r) || !calibrate(r) || !outcome_init(o, r))
+    if (!race_open(r, place) || !answers_agree(r) || !calibrate(r, effort) || !outcome_init(o, r))
         return false;
     for (int i = 0; i < WARM_UP_ROUNDS && !interrupted; i++) {
         if (!run_round(r, ignored))

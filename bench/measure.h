@@ -10,6 +10,7 @@
 typedef struct bench_effort {
     size_t samples_min; /* for each peer */
     double seconds;     /* for each peer, on average */
+    unsigned shorten;   /* blocks last so many times less than their case says */
 } bench_effort;
 
 typedef enum bench_end {

@@ -68,6 +68,10 @@ static bool configure(raw_db *db, unsigned flags)
         !raw_exec(db, "PRAGMA page_size = 4096; PRAGMA journal_mode = wal; PRAGMA synchronous = NORMAL;"
                       "PRAGMA journal_size_limit = 67108864; PRAGMA wal_autocheckpoint = 1000"))
         return false;
+    if ((flags & RAW_SYNC_FULL) && !raw_exec(db, "PRAGMA synchronous = FULL"))
+        return false;
+    if ((flags & RAW_NO_CHECKPOINT) && !raw_exec(db, "PRAGMA wal_autocheckpoint = 0"))
+        return false;
     if (flags & RAW_HOOK)
         sqlite3_preupdate_hook(db->db, empty_hook, NULL);
     /* The first read, which a connection's user would otherwise pay for. */
@@ -279,6 +283,76 @@ static bool control(sqlite3_stmt *s)
 bool raw_insert_batch(raw_db *db, raw_stmt *stmt, const raw_pair *rows, size_t count)
 {
     return control(db->begin) && raw_insert_each(stmt, rows, count) && control(db->commit);
+}
+
+static bool bind_quad(sqlite3_stmt *s, int at, const raw_quad *q)
+{
+    return sqlite3_bind_int64(s, at, q->first) == SQLITE_OK &&
+           sqlite3_bind_double(s, at + 1, q->real) == SQLITE_OK &&
+           sqlite3_bind_text(s, at + 2, q->text, (int)q->len, SQLITE_STATIC) == SQLITE_OK &&
+           sqlite3_bind_int64(s, at + 3, q->last) == SQLITE_OK;
+}
+
+bool raw_insert_wide(raw_db *db, raw_stmt *insert, const raw_quad *quads, size_t rows)
+{
+    sqlite3_stmt *s = stmt_of(insert);
+
+    if (!control(db->begin))
+        return false;
+    for (size_t i = 0; i < rows; i++) {
+        for (int q = 0; q < RAW_QUADS; q++) {
+            if (!bind_quad(s, 4 * q + 1, quads++))
+                return false;
+        }
+        if (!control(s))
+            return false;
+    }
+    return control(db->commit);
+}
+
+bool raw_update_batch(raw_db *db, raw_stmt *update, const raw_pair *rows, size_t count)
+{
+    sqlite3_stmt *s = stmt_of(update);
+
+    if (!control(db->begin))
+        return false;
+    for (size_t i = 0; i < count; i++) {
+        if (sqlite3_bind_int64(s, 3, (sqlite3_int64)i + 1) != SQLITE_OK || !insert(s, &rows[i]))
+            return false;
+    }
+    return control(db->commit);
+}
+
+static bool run_with(raw_stmt *stmt, int64_t value)
+{
+    return sqlite3_bind_int64(stmt_of(stmt), 1, value) == SQLITE_OK && control(stmt_of(stmt));
+}
+
+bool raw_converse(raw_db *db, const raw_dialogue *d, int64_t *counted)
+{
+    if (!control(db->begin) || !run_with(d->insert, d->value) ||
+        sqlite3_step(stmt_of(d->count)) != SQLITE_ROW)
+        return false;
+    *counted = sqlite3_column_int64(stmt_of(d->count), 0);
+    if (sqlite3_reset(stmt_of(d->count)) != SQLITE_OK)
+        return false;
+    if (*counted > d->limit && !run_with(d->remove, d->value))
+        return false;
+    return control(db->commit);
+}
+
+bool raw_nest(raw_db *db, raw_stmt *save, raw_stmt *release, raw_stmt *stmt, const raw_pair *rows,
+              size_t count, bool deep)
+{
+    bool ok = control(db->begin);
+
+    for (size_t i = 0; i < count && ok; i++) {
+        ok = control(stmt_of(save)) && insert(stmt_of(stmt), &rows[i]);
+        ok = ok && (deep || control(stmt_of(release)));
+    }
+    for (size_t i = 0; deep && i < count && ok; i++)
+        ok = control(stmt_of(release));
+    return ok && control(db->commit);
 }
 
 const char *raw_compile_option(int i)

@@ -23,8 +23,10 @@ typedef struct raw_stmt raw_stmt;
 /* Bits for raw_open(). */
 enum {
     RAW_CREATE = 1u << 0,
-    RAW_HOOK = 1u << 1,    /* with a preupdate hook that does nothing */
-    RAW_READONLY = 1u << 2 /* as the library opens its readers */
+    RAW_HOOK = 1u << 1,     /* with a preupdate hook that does nothing */
+    RAW_READONLY = 1u << 2, /* as the library opens its readers */
+    RAW_SYNC_FULL = 1u << 3,
+    RAW_NO_CHECKPOINT = 1u << 4 /* none by itself */
 };
 
 /* One row for an insert; the text is borrowed for the call and bound in place. */
@@ -33,6 +35,17 @@ typedef struct raw_pair {
     size_t len;
     double real;
 } raw_pair;
+
+/* Four of the columns of a wide row; the text is borrowed and bound in place. */
+typedef struct raw_quad {
+    int64_t first;
+    double real;
+    const char *text;
+    size_t len;
+    int64_t last;
+} raw_quad;
+
+#define RAW_QUADS 5 /* in a wide row */
 
 /* Never NULL but for lack of memory; raw_ok() says whether the connection works. */
 raw_db *raw_open(const char *path, unsigned flags);
@@ -70,6 +83,27 @@ bool raw_insert_each(raw_stmt *insert, const raw_pair *rows, size_t count);
 
 /* The same in one transaction, begun and committed by kept statements. */
 bool raw_insert_batch(raw_db *db, raw_stmt *insert, const raw_pair *rows, size_t count);
+
+/* The same with wide rows: `rows` times RAW_QUADS quads. */
+bool raw_insert_wide(raw_db *db, raw_stmt *insert, const raw_quad *quads, size_t rows);
+
+/* `update` has the parameters text, real and key; row i goes to key i + 1. One transaction. */
+bool raw_update_batch(raw_db *db, raw_stmt *update, const raw_pair *rows, size_t count);
+
+/*
+ * Insert `value`, count the rows, and if there are more than `limit`, delete those of that value: one
+ * transaction. `*counted` is what was counted.
+ */
+typedef struct raw_dialogue {
+    raw_stmt *insert, *count, *remove; /* borrowed */
+    int64_t value, limit;
+} raw_dialogue;
+bool raw_converse(raw_db *db, const raw_dialogue *d, int64_t *counted);
+
+/* `count` savepoints in one transaction with an insert in each: one after the other, or each inside the one
+ * before. `save` and `release` are kept statements of one name. */
+bool raw_nest(raw_db *db, raw_stmt *save, raw_stmt *release, raw_stmt *insert, const raw_pair *rows,
+              size_t count, bool deep);
 
 /* The i-th flag that SQLite was compiled with, for the header of a report; NULL after the last. */
 const char *raw_compile_option(int i);
