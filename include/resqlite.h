@@ -1254,6 +1254,13 @@ typedef struct rsq_stream_counters {
     uint64_t checks;  /**< runs of the self-check */
     uint64_t missed;  /**< of those, with another answer: a commit should have woken the query. A defect:
                          report it */
+    /*
+     * Commits to a table that it reads that did not wake it, counted for each such table. The levels are
+     * those of docs/live-queries.md.
+     */
+    uint64_t spared_by_column; /**< only columns changed that it does not read */
+    uint64_t spared_by_value;  /**< rows were written with the values that they had */
+    uint64_t spared_by_key;    /**< only rows changed that it does not reach */
 } rsq_stream_counters;
 
 /** Read the counters. @return RSQ_OK, RSQ_EINVAL. Thread: any, before the stream's end. */

@@ -700,6 +700,44 @@ static void remove_nodes(rsq_index_entry *e)
     e->nodes = NULL;
 }
 
+/* --- what it was spared --- */
+
+static rsq_index_spared spared_now(const rsq_index_entry *e)
+{
+    uint64_t touched = 0, equal = 0, rest;
+    rsq_index_spared s = {0};
+    bool keyed = false;
+
+    for (size_t i = 0; i < e->nnodes; i++) {
+        const rsq_index_node *n = &e->nodes[i];
+
+        keyed = keyed || !n->group;
+        if (!n->is_first)
+            continue;
+        touched += n->table->touched - n->touched_at;
+        equal += n->table->equal - n->equal_at;
+    }
+    rest = touched > e->hits ? touched - e->hits : 0;
+    s.by_value = equal < rest ? equal : rest;
+    rest -= s.by_value;
+    if (keyed)
+        s.by_key = rest;
+    else
+        s.by_column = rest;
+    return s;
+}
+
+rsq_index_spared rsq_index_spared_of(const rsq_index_entry *e)
+{
+    rsq_index_spared now = spared_now(e);
+
+    return (rsq_index_spared){.by_column = e->before.by_column + now.by_column,
+                              .by_value = e->before.by_value + now.by_value,
+                              .by_key = e->before.by_key + now.by_key};
+}
+
+/* --- added and removed --- */
+
 void rsq_index_add(rsq_index *ix, rsq_index_entry *e, const rsq_depends *d, const rsq_value *params,
                    size_t nparams)
 {
@@ -735,6 +773,8 @@ void rsq_index_remove(rsq_index *ix, rsq_index_entry *e)
         e->everywhere = false;
         return;
     }
+    e->before = rsq_index_spared_of(e);
+    e->hits = 0;
     while (e->nnodes > 0) {
         rsq_index_table *t = e->nodes[e->nnodes - 1].table;
 
@@ -900,29 +940,4 @@ void rsq_index_match(rsq_index *ix, const rsq_changes *changes, rsq_index_found 
     }
     for (size_t i = 0; i < changes->tables.count; i++)
         match_table(&m, changes, changes->tables.names[i]);
-}
-
-rsq_index_spared rsq_index_spared_of(const rsq_index_entry *e)
-{
-    uint64_t touched = 0, equal = 0, rest;
-    rsq_index_spared s = {0};
-    bool keyed = false;
-
-    for (size_t i = 0; i < e->nnodes; i++) {
-        const rsq_index_node *n = &e->nodes[i];
-
-        keyed = keyed || !n->group;
-        if (!n->is_first)
-            continue;
-        touched += n->table->touched - n->touched_at;
-        equal += n->table->equal - n->equal_at;
-    }
-    rest = touched > e->hits ? touched - e->hits : 0;
-    s.by_value = equal < rest ? equal : rest;
-    rest -= s.by_value;
-    if (keyed)
-        s.by_key = rest;
-    else
-        s.by_column = rest;
-    return s;
 }

@@ -25,6 +25,13 @@
 typedef struct rsq_index_table rsq_index_table;
 typedef struct rsq_index_node rsq_index_node;
 
+/* What commits a query was spared, counted for each table that it reads. */
+typedef struct rsq_index_spared {
+    uint64_t by_column; /* only columns changed that it does not read */
+    uint64_t by_value;  /* rows were written with the values that they had */
+    uint64_t by_key;    /* only rows changed that it does not reach */
+} rsq_index_spared;
+
 /* One in each live query. All-zero: it is not in the index, and nothing is known of it. */
 typedef struct rsq_index_entry {
     rsq_index_node *nodes; /* owned */
@@ -32,15 +39,9 @@ typedef struct rsq_index_entry {
     bool everywhere;                     /* every commit concerns it */
     struct rsq_index_entry *prev, *next; /* of those, if it is one */
     uint64_t met;                        /* number of the last match that found it */
-    uint64_t hits;                       /* table changes that concerned it */
+    uint64_t hits;                       /* table changes that concerned it since it was added */
+    rsq_index_spared before;             /* what it was spared until it was removed last */
 } rsq_index_entry;
-
-/* What commits a query was spared, counted for each table that it reads. */
-typedef struct rsq_index_spared {
-    uint64_t by_column; /* only columns changed that it does not read */
-    uint64_t by_value;  /* rows were written with the values that they had */
-    uint64_t by_key;    /* only rows changed that it does not reach */
-} rsq_index_spared;
 
 typedef struct rsq_index {
     uint32_t flags;            /* RSQ_OPEN_NO_…_LEVEL */
@@ -83,6 +84,7 @@ typedef void (*rsq_index_found)(rsq_index_entry *e, rsq_index_why why, void *ctx
 /* Call `found` once for each query that the commits concern. Not for changes of `all`. */
 void rsq_index_match(rsq_index *ix, const rsq_changes *changes, rsq_index_found found, void *ctx);
 
+/* Since the query was made, however often it was added and removed. */
 rsq_index_spared rsq_index_spared_of(const rsq_index_entry *e);
 
 #endif

@@ -65,6 +65,7 @@ typedef struct rsq_live_counters {
     uint64_t skipped;
     uint64_t checks;
     uint64_t missed;
+    rsq_index_spared spared; /* only in a copy: the index counts */
 } rsq_live_counters;
 
 typedef struct rsq_live {

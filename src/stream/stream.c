@@ -74,6 +74,7 @@ void rsq_stream_join_locked(rsq_stream *s, rsq_live *live)
     s->live = live;
     s->told = false;
     s->joined_at = live->counters;
+    s->joined_at.spared = rsq_index_spared_of(&live->entry);
     /* The others may be content with an answer that is behind; who comes now is not. */
     if (live->state == RSQ_LIVE_RUNNING && live->behind)
         live->marked = true;
@@ -87,15 +88,26 @@ void rsq_stream_join_locked(rsq_stream *s, rsq_live *live)
         rsq_stream_emit_locked(s, &live->last, NULL);
 }
 
+/* A change that was counted for one reason may come to be counted for another. */
+static uint64_t risen(uint64_t now, uint64_t before)
+{
+    return now > before ? now - before : 0;
+}
+
 /* What the live query did for this stream, added to `c`. */
 static void add_shared_locked(const rsq_stream *s, rsq_stream_counters *c)
 {
+    rsq_index_spared spared = rsq_index_spared_of(&s->live->entry);
+
     c->woken += s->live->counters.woken - s->joined_at.woken;
     c->runs += s->live->counters.runs - s->joined_at.runs;
     c->suppressed += s->live->counters.suppressed - s->joined_at.suppressed;
     c->skipped += s->live->counters.skipped - s->joined_at.skipped;
     c->checks += s->live->counters.checks - s->joined_at.checks;
     c->missed += s->live->counters.missed - s->joined_at.missed;
+    c->spared_by_column += risen(spared.by_column, s->joined_at.spared.by_column);
+    c->spared_by_value += risen(spared.by_value, s->joined_at.spared.by_value);
+    c->spared_by_key += risen(spared.by_key, s->joined_at.spared.by_key);
 }
 
 /* Up to where it is known that nothing was missed: an idle one was told of all commits. */

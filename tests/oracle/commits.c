@@ -379,7 +379,8 @@ static char *drop(generator *g)
 
 static char *alter(generator *g)
 {
-    const char *t = pick_ordinary_table(g)->name;
+    const table *picked = pick_ordinary_table(g);
+    const char *t = picked->name;
 
     switch (random_below(&g->random, 3)) {
     case 0:
@@ -389,7 +390,8 @@ static char *alter(generator *g)
         repair_later(g, sqlite3_mprintf("ALTER TABLE %s RENAME COLUMN a2 TO a", t));
         return sqlite3_mprintf("ALTER TABLE %s RENAME COLUMN a TO a2", t);
     default:
-        repair_later(g, sqlite3_mprintf("ALTER TABLE t9 RENAME TO %s", t));
+        repair_later(g, sqlite3_mprintf("ALTER TABLE %st9 RENAME TO %s", picked->attached ? "aux." : "",
+                                        picked->base));
         return sqlite3_mprintf("ALTER TABLE %s RENAME TO t9", t);
     }
 }
@@ -513,12 +515,34 @@ static void exchange_stream(generator *g)
     g->plan->commits[g->plan->ncommits - 1].hasty = random_chance(&g->random, 60);
 }
 
+/* Other values for one of the parameters. */
+static void move_stream(generator *g)
+{
+    size_t number = random_below(&g->random, g->plan->nqueries);
+    const query *q = &g->plan->queries[number];
+    commit *c;
+
+    if (q->nparams == 0)
+        return;
+    plan_add_opening(g->plan, COMMIT_MOVE, number);
+    c = &g->plan->commits[g->plan->ncommits - 1];
+    memcpy(c->params, q->params, sizeof c->params);
+    for (size_t i = 0; i < q->nparams; i++) {
+        if (random_chance(&g->random, 60))
+            c->params[i] = pick_value(g, (value_kind)q->kinds[i]);
+    }
+    c->hasty = random_chance(&g->random, 60);
+}
+
 void commits_generate(generator *g)
 {
     size_t dice = random_below(&g->random, 100);
+    commit *c;
 
     if (dice < 1)
         exchange_stream(g);
+    else if (dice < 6)
+        move_stream(g);
     if (dice < 72) {
         plan_begin(g->plan, COMMIT_ALONE);
         add_statement(g);
@@ -535,5 +559,8 @@ void commits_generate(generator *g)
         plan_add_step(g->plan, STEP_SQL,
                       random_chance(&g->random, 90) ? schema_statement(g) : sqlite3_mprintf("VACUUM"));
     }
-    g->plan->commits[g->plan->ncommits - 1].hasty = random_chance(&g->random, 20);
+    c = &g->plan->commits[g->plan->ncommits - 1];
+    c->hasty = random_chance(&g->random, 20);
+    if (c->kind <= COMMIT_TX && random_chance(&g->random, 10))
+        c->origin = ORACLE_ORIGIN;
 }

@@ -35,9 +35,9 @@ static bool write_all(int fd, const void *bytes, size_t n)
     return write(fd, bytes, n) == (ssize_t)n; /* less than a pipe holds */
 }
 
-static void start(foreign *f, const char *path)
+static void start(foreign *f, const char *path, const char *aux)
 {
-    char *argv[] = {(char *)"stream-oracle", (char *)"--foreign", (char *)path, NULL};
+    char *argv[] = {(char *)"stream-oracle", (char *)"--foreign", (char *)path, (char *)aux, NULL};
     posix_spawn_file_actions_t actions;
     int to[2], from[2];
 
@@ -57,7 +57,7 @@ static void start(foreign *f, const char *path)
     f->from = from[0];
 }
 
-bool foreign_run(foreign *f, const char *path, const char *sql)
+bool foreign_run(foreign *f, const char *path, const char *aux, const char *sql)
 {
     uint32_t len = (uint32_t)strlen(sql);
     int32_t rc;
@@ -65,7 +65,7 @@ bool foreign_run(foreign *f, const char *path, const char *sql)
     if (len >= SQL_MAX)
         return false;
     if (!f->pid)
-        start(f, path);
+        start(f, path, aux);
     if (!write_all(f->to, &len, sizeof len) || !write_all(f->to, sql, len) ||
         !read_all(f->from, &rc, sizeof rc)) {
         fprintf(stderr, "the other process is gone\n");
@@ -84,14 +84,25 @@ void foreign_stop(foreign *f)
     f->pid = 0;
 }
 
-int foreign_main(const char *path)
+static bool attach(sqlite3 *db, const char *aux)
+{
+    char *sql = sqlite3_mprintf("ATTACH %Q AS aux; PRAGMA aux.synchronous = OFF", aux);
+    int rc = sqlite3_exec(db, sql, NULL, NULL, NULL);
+
+    sqlite3_free(sql);
+    return rc == SQLITE_OK;
+}
+
+int foreign_main(const char *path, const char *aux)
 {
     char sql[SQL_MAX];
     sqlite3 *db = NULL;
     uint32_t len;
 
     if (sqlite3_open(path, &db) != SQLITE_OK || sqlite3_busy_timeout(db, 10000) != SQLITE_OK ||
-        sqlite3_exec(db, "PRAGMA synchronous = OFF; PRAGMA foreign_keys = ON", NULL, NULL, NULL) != SQLITE_OK)
+        sqlite3_exec(db, "PRAGMA synchronous = OFF; PRAGMA foreign_keys = ON", NULL, NULL, NULL) !=
+            SQLITE_OK ||
+        (aux && !attach(db, aux)))
         return 2;
     while (read_all(STDIN_FILENO, &len, sizeof len) && len < sizeof sql && read_all(STDIN_FILENO, sql, len)) {
         int32_t rc;

@@ -10,11 +10,12 @@ typedef struct foreign {
     int to, from;
 } foreign;
 
-/* Run SQL there and wait for its end; started when first used. False: it failed, which a statement may. */
-bool foreign_run(foreign *f, const char *path, const char *sql);
+/* `aux`: a second file, or NULL. Run SQL there and wait for its end; started when first used. False: it
+ * failed, which a statement may. */
+bool foreign_run(foreign *f, const char *path, const char *aux, const char *sql);
 void foreign_stop(foreign *f);
 
-/* The other side: `program --foreign PATH`. */
-int foreign_main(const char *path);
+/* The other side: `program --foreign PATH [AUX]`. */
+int foreign_main(const char *path, const char *aux);
 
 #endif

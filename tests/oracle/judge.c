@@ -9,7 +9,7 @@
 #define PRINTED_ROWS 12
 
 struct judge {
-    char *path;
+    char *path, *aux;
     sqlite3 *db;
     sqlite3_stmt **statements; /* of each query; NULL until it is asked */
     size_t nqueries;
@@ -20,11 +20,20 @@ struct judge {
 static const char settings[] =
     "PRAGMA mmap_size = 268435456; PRAGMA cache_size = -8192; PRAGMA temp_store = 2";
 
+static bool attach(judge *j)
+{
+    char *sql = j->aux ? sqlite3_mprintf("ATTACH %Q AS aux", j->aux) : NULL;
+    int rc = sql ? sqlite3_exec(j->db, sql, NULL, NULL, NULL) : SQLITE_OK;
+
+    sqlite3_free(sql);
+    return rc == SQLITE_OK;
+}
+
 static void connect(judge *j)
 {
     if (sqlite3_open_v2(j->path, &j->db, SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX, NULL) != SQLITE_OK ||
         sqlite3_busy_timeout(j->db, 10000) != SQLITE_OK ||
-        sqlite3_db_config(j->db, SQLITE_DBCONFIG_ENABLE_QPSG, 1, (int *)NULL) != SQLITE_OK ||
+        sqlite3_db_config(j->db, SQLITE_DBCONFIG_ENABLE_QPSG, 1, (int *)NULL) != SQLITE_OK || !attach(j) ||
         sqlite3_exec(j->db, settings, NULL, NULL, NULL) != SQLITE_OK) {
         fprintf(stderr, "the judge cannot open %s: %s\n", j->path, sqlite3_errmsg(j->db));
         abort();
@@ -41,13 +50,14 @@ static void disconnect(judge *j)
     j->db = NULL;
 }
 
-judge *judge_open(const char *path, size_t nqueries)
+judge *judge_open(const char *path, const char *aux, size_t nqueries)
 {
     judge *j = calloc(1, sizeof *j);
 
     if (!j || !(j->statements = calloc(nqueries + 1, sizeof(sqlite3_stmt *))))
         abort();
     j->path = sqlite3_mprintf("%s", path);
+    j->aux = aux ? sqlite3_mprintf("%s", aux) : NULL;
     j->nqueries = nqueries;
     connect(j);
     return j;
@@ -59,20 +69,30 @@ void judge_close(judge *j)
         return;
     disconnect(j);
     sqlite3_free(j->path);
+    sqlite3_free(j->aux);
     free(j->statements);
     free(j);
 }
 
-/* The number that SQLite gives the schema. */
+void judge_forget(judge *j, size_t number)
+{
+    sqlite3_finalize(j->statements[number]);
+    j->statements[number] = NULL;
+}
+
+/* The number that SQLite gives the schemas. */
 static int schema_version(judge *j)
 {
-    sqlite3_stmt *s = NULL;
-    int version = -1;
+    static const char *const asks[] = {"PRAGMA main.schema_version", "PRAGMA aux.schema_version"};
+    int version = 0;
 
-    if (sqlite3_prepare_v2(j->db, "PRAGMA schema_version", -1, &s, NULL) == SQLITE_OK &&
-        sqlite3_step(s) == SQLITE_ROW)
-        version = sqlite3_column_int(s, 0);
-    sqlite3_finalize(s);
+    for (size_t i = 0; i < (j->aux ? 2 : 1); i++) {
+        sqlite3_stmt *s = NULL;
+
+        if (sqlite3_prepare_v2(j->db, asks[i], -1, &s, NULL) == SQLITE_OK && sqlite3_step(s) == SQLITE_ROW)
+            version += sqlite3_column_int(s, 0);
+        sqlite3_finalize(s);
+    }
     return version;
 }
 

@@ -17,11 +17,15 @@ typedef enum verdict {
     VERDICT_DIFFERENT
 } verdict;
 
-judge *judge_open(const char *path, size_t nqueries);
+/* `aux`: the second file; NULL: there is none. */
+judge *judge_open(const char *path, const char *aux, size_t nqueries);
 void judge_close(judge *j);
 
 /* The schema may have changed, the statistics if `always`: begin anew with what is in the file. */
 void judge_reopen(judge *j, bool always);
+
+/* The query has other parameters now. */
+void judge_forget(judge *j, size_t number);
 
 /* One snapshot for the comparisons in between. */
 void judge_begin(judge *j);

@@ -28,7 +28,6 @@ typedef struct settings {
     unsigned minutes;
     uint64_t episode; /* begin with this one */
     bool verbose;
-    bool foreign_waits; /* foreign commits are noticed only with one of our own */
     char folder[200];
 } settings;
 
@@ -157,19 +156,19 @@ static int run_all(const settings *s, const run_options *options)
 
 int main(int argc, char **argv)
 {
-    settings s = {.seed = 1, .commits = 20000, .foreign_waits = true};
+    settings s = {.seed = 1, .commits = 20000};
     run_options options;
     int status;
 
-    if (argc == 3 && strcmp(argv[1], "--foreign") == 0)
-        return foreign_main(argv[2]);
+    if (argc >= 3 && strcmp(argv[1], "--foreign") == 0)
+        return foreign_main(argv[2], argv[3]);
     if (!parse(&s, argc, argv))
         return usage();
     if (!make_folder(&s)) {
         perror("mkdtemp");
         return 2;
     }
-    options = (run_options){.folder = s.folder, .notices_foreign = !s.foreign_waits};
+    options = (run_options){.folder = s.folder};
     status = run_all(&s, &options);
     (void)rmdir(s.folder);
     return status;

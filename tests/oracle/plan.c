@@ -63,6 +63,20 @@ void plan_fini(plan *p)
     *p = (plan){0};
 }
 
+/* All levels are on in every other plan; else each by chance. */
+static uint32_t pick_flags(random_state *r)
+{
+    static const uint32_t levels[] = {RSQ_OPEN_NO_COLUMN_LEVEL, RSQ_OPEN_NO_VALUE_LEVEL,
+                                      RSQ_OPEN_NO_KEY_LEVEL};
+    uint32_t flags = random_chance(r, 50) ? RSQ_OPEN_NO_EXTERNAL_WRITERS : 0;
+
+    if (random_chance(r, 50))
+        return flags;
+    for (size_t i = 0; i < sizeof levels / sizeof levels[0]; i++)
+        flags |= random_chance(r, 50) ? levels[i] : 0;
+    return flags;
+}
+
 void plan_generate(plan *p, uint64_t seed, size_t commits)
 {
     generator g = {.random = {.state = seed}, .plan = p};
@@ -71,6 +85,8 @@ void plan_generate(plan *p, uint64_t seed, size_t commits)
 
     p->seed = seed;
     p->analyzes = random_chance(&g.random, 15);
+    p->attaches = random_chance(&g.random, 30);
+    p->flags = pick_flags(&g.random);
     schema_generate(&g);
     for (size_t i = 0; i < streams; i++)
         plan_add_opening(p, COMMIT_OPEN, queries_generate(&g));
@@ -94,8 +110,8 @@ size_t plan_count(const plan *p, size_t ncommits)
     size_t n = 0;
 
     for (size_t i = 0; i < ncommits && i < p->ncommits; i++) {
-        if (p->commits[i].kind == COMMIT_OPEN)
-            n += !p->queries[p->commits[i].query].dropped;
+        if (p->commits[i].kind == COMMIT_OPEN || p->commits[i].kind == COMMIT_MOVE)
+            n += !p->commits[i].dropped && !p->queries[p->commits[i].query].dropped;
         else
             n += count_steps(p, &p->commits[i]);
     }
@@ -120,18 +136,37 @@ static void print_step(const step *s, FILE *out)
     fprintf(out, "\n");
 }
 
-static void print_query(const query *q, const char *what, FILE *out)
+static void print_params(const rsq_value *params, size_t n, FILE *out)
 {
     sqlite3_str *s = sqlite3_str_new(NULL);
-    char *params;
+    char *text;
 
-    for (size_t i = 0; i < q->nparams; i++) {
+    for (size_t i = 0; i < n; i++) {
         sqlite3_str_appendf(s, "%s?%d = ", i ? ", " : " ", (int)i + 1);
-        append_value(s, q->params[i]);
+        append_value(s, params[i]);
     }
-    params = sqlite3_str_finish(s);
-    fprintf(out, "-- %s:\n%s;%s%s\n", what, q->sql, params ? " --" : "", params ? params : "");
-    sqlite3_free(params);
+    text = sqlite3_str_finish(s);
+    fprintf(out, "%s%s\n", text ? " --" : "", text ? text : "");
+    sqlite3_free(text);
+}
+
+static void print_query(const query *q, FILE *out)
+{
+    fprintf(out, "-- a stream%s", q->mode == RSQ_STREAM_DIFFERENCE ? " of differences" : "");
+    if (q->group)
+        fprintf(out, " in group %u", q->group);
+    if (q->skip_origin)
+        fprintf(out, " that skips origin %u", q->skip_origin);
+    fprintf(out, ":\n%s;", q->sql);
+    print_params(q->params, q->nparams, out);
+}
+
+static void print_end(const plan *p, const commit *c, FILE *out)
+{
+    const query *q = &p->queries[c->query];
+
+    fprintf(out, "-- %s:\n%s;", c->kind == COMMIT_MOVE ? "moved" : "closed", q->sql);
+    print_params(c->kind == COMMIT_MOVE ? c->params : q->params, q->nparams, out);
 }
 
 static void print_commit(const plan *p, const commit *c, FILE *out)
@@ -146,6 +181,8 @@ static void print_commit(const plan *p, const commit *c, FILE *out)
 
     if (count_steps(p, c) == 0)
         return;
+    if (c->origin)
+        fprintf(out, "-- origin %u:\n", c->origin);
     if (begin[c->kind])
         fputs(begin[c->kind], out);
     for (size_t i = c->first; i < c->first + c->count; i++)
@@ -160,14 +197,24 @@ void plan_print_commit(const plan *p, size_t number, FILE *out)
 {
     const commit *c = &p->commits[number];
 
-    if (c->kind != COMMIT_OPEN && c->kind != COMMIT_CLOSE)
+    if (c->kind < COMMIT_OPEN)
         print_commit(p, c, out);
-    else if (!p->queries[c->query].dropped)
-        print_query(&p->queries[c->query], c->kind == COMMIT_OPEN ? "a stream" : "closed", out);
+    else if (c->dropped || p->queries[c->query].dropped)
+        return;
+    else if (c->kind == COMMIT_OPEN)
+        print_query(&p->queries[c->query], out);
+    else
+        print_end(p, c, out);
 }
 
 size_t plan_print(const plan *p, size_t ncommits, FILE *out)
 {
+    static const char *const levels[] = {"column", "value", "key"};
+
+    for (unsigned i = 0; i < 3; i++) {
+        if (p->flags & ((uint32_t)RSQ_OPEN_NO_COLUMN_LEVEL << i))
+            fprintf(out, "-- without the level of %ss\n", levels[i]);
+    }
     for (size_t i = 0; i < ncommits && i < p->ncommits; i++)
         plan_print_commit(p, i, out);
     return plan_count(p, ncommits);

@@ -16,6 +16,9 @@
 
 #define PARAMS_MAX 4
 
+/* Some commits have it, and some streams skip those. */
+#define ORACLE_ORIGIN 7
+
 /* How sure the order of a query's rows is, when SQLite may choose another plan. */
 typedef enum order_kind {
     ORDER_TOTAL,  /* one order is right */
@@ -26,9 +29,13 @@ typedef enum order_kind {
 typedef struct query {
     char *sql; /* owned */
     rsq_value params[PARAMS_MAX];
+    unsigned char kinds[PARAMS_MAX]; /* value_kind, for other values of the same kind */
     size_t nparams;
     order_kind order;
-    bool dropped; /* left out by the shrinker */
+    uint32_t mode;        /* RSQ_STREAM_RESULT or _DIFFERENCE */
+    uint32_t group;       /* 0: none */
+    uint32_t skip_origin; /* 0: none */
+    bool dropped;         /* left out by the shrinker */
 } query;
 
 typedef enum step_kind {
@@ -56,19 +63,25 @@ typedef enum commit_kind {
     COMMIT_ASYNC,     /* all steps submitted at once: they may share a transaction */
     COMMIT_FOREIGN,   /* each step by another process */
     COMMIT_OPEN,      /* not a commit: opens the stream of query `query` */
-    COMMIT_CLOSE      /* closes it */
+    COMMIT_CLOSE,     /* closes it */
+    COMMIT_MOVE       /* gives it other parameters */
 } commit_kind;
 
 typedef struct commit {
     commit_kind kind;
     size_t first, count; /* steps */
     size_t query;
-    bool hasty; /* the next one comes at once, before the streams have settled */
+    rsq_value params[PARAMS_MAX]; /* of COMMIT_MOVE; texts are static */
+    uint32_t origin;
+    bool dropped; /* left out by the shrinker: of COMMIT_MOVE and COMMIT_CLOSE */
+    bool hasty;   /* the next one comes at once, before the streams have settled */
 } commit;
 
 typedef struct plan {
     uint64_t seed;
-    bool analyzes; /* statistics change, so plans may differ */
+    bool analyzes;  /* statistics change, so plans may differ */
+    bool attaches;  /* there is a second file, under the name "aux" */
+    uint32_t flags; /* RSQ_OPEN_…: levels that are off, and whether other processes are looked for */
     query *queries;
     size_t nqueries, queries_room;
     step *steps;

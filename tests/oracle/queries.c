@@ -11,10 +11,11 @@ typedef struct draft {
     query q;
 } draft;
 
-static void put_value(draft *d, rsq_value v)
+static void put_value(draft *d, rsq_value v, value_kind kind)
 {
     if (d->q.nparams < PARAMS_MAX && random_chance(&d->g->random, 60)) {
         sqlite3_str_appendall(d->s, "?");
+        d->q.kinds[d->q.nparams] = (unsigned char)kind;
         d->q.params[d->q.nparams++] = v;
     } else {
         append_value(d->s, v);
@@ -23,7 +24,7 @@ static void put_value(draft *d, rsq_value v)
 
 static void put_pick(draft *d, value_kind values)
 {
-    put_value(d, pick_value(d->g, values));
+    put_value(d, pick_value(d->g, values), values);
 }
 
 #define PUT(d, ...) sqlite3_str_appendf((d)->s, __VA_ARGS__)
@@ -213,7 +214,7 @@ static void ordered_and_limited(draft *d)
     if (t->kind != TABLE_PAIR && random_chance(&d->g->random, 30))
         PUT(d, " DESC");
     PUT(d, " LIMIT ");
-    put_value(d, rsq_integer((int64_t)random_below(&d->g->random, 6)));
+    put_value(d, rsq_integer((int64_t)random_below(&d->g->random, 6)), VALUE_KEY);
     if (random_chance(&d->g->random, 30))
         PUT(d, " OFFSET %d", (int)random_below(&d->g->random, 5));
     d->q.order = ORDER_TOTAL;
@@ -459,7 +460,7 @@ static void full_text(draft *d)
     if (!what[0])
         PUT(d, "rowid, highlight(%s, 0, '<', '>')", t->name);
     PUT(d, " FROM %s WHERE %s MATCH ", t->name, t->name);
-    put_value(d, rsq_text(PICK(d->g, "ab", "cd", "a*", "b", "ab AND cd", "ef NOT ab")));
+    put_value(d, rsq_text(PICK(d->g, "ab", "cd", "a*", "b", "ab AND cd", "ef NOT ab")), VALUE_WORDS);
     PUT(d, " ORDER BY rowid");
     d->q.order = ORDER_TOTAL;
 }
@@ -590,5 +591,10 @@ size_t queries_generate(generator *g)
 
     pick_shape(g)->put(&d);
     d.q.sql = sqlite3_str_finish(d.s);
+    d.q.mode = random_chance(&g->random, 30) ? RSQ_STREAM_DIFFERENCE : RSQ_STREAM_RESULT;
+    if (random_chance(&g->random, 25))
+        d.q.group = 1 + (uint32_t)random_below(&g->random, 2);
+    if (random_chance(&g->random, 8))
+        d.q.skip_origin = ORACLE_ORIGIN;
     return plan_add_query(g->plan, &d.q);
 }

@@ -9,6 +9,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "changes.h"
 #include "foreign.h"
 #include "judge.h"
 #include "shadow.h"
@@ -31,6 +32,9 @@ typedef struct live {
     bool ended;         /* and the stream ends by it */
     bool fresh;         /* an event came since it was last judged */
     bool opened;        /* it was never judged before */
+    bool moved;         /* it was given other parameters, and the answer for them has not come */
+    bool behind;        /* commits were left out because of their origin */
+    uint64_t skipped;   /* how many of them, when it was settled last */
     uint64_t seq;
     uint64_t replaced; /* when the last event came */
 } live;
@@ -39,7 +43,8 @@ struct runner {
     const plan *plan;
     const run_options *options;
     tally *tally;
-    char path[256];
+    char path[256], aux[256];
+    query *queries; /* owned: the plan's, with the parameters that they have now */
     rsq_db *db;
     rsq_queue *queue;
     judge *judge;
@@ -77,24 +82,40 @@ static rsq_stream_counters counters_of(const live *l)
 
 /* ------------------------------------------------------- events -- */
 
+static void check_changes(live *l, const rsq_stream_event *ev)
+{
+    runner *r = l->run;
+
+    if (ev->kind != RSQ_EVENT_DIFFERENCE)
+        return;
+    r->tally->differences++;
+    if (l->last && !judge_equal(l->last, ev->before))
+        fail(r, l->query, "a difference to another answer than the last one");
+    else if (!changes_lead_there(ev))
+        fail(r, l->query, "the difference does not lead to the new answer");
+}
+
 static void take_result(live *l, const rsq_stream_event *ev)
 {
     runner *r = l->run;
+    const query *q = &r->queries[l->query];
     uint64_t replaced = counters_of(l).replaced;
 
     r->tally->results++;
-    if (ev->commit_seq < l->seq || (l->last && ev->commit_seq == l->seq))
+    r->tally->grouped += q->group != 0;
+    check_changes(l, ev);
+    if (ev->commit_seq < l->seq || (l->last && !l->moved && ev->commit_seq == l->seq))
         fail(r, l->query, "event of commit %llu after one of %llu", (unsigned long long)ev->commit_seq,
              (unsigned long long)l->seq);
-    if (!l->opened && ev->commit_seq <= r->judged)
+    if (!l->opened && !l->moved && !q->skip_origin && ev->commit_seq <= r->judged)
         fail(r, l->query, "event of commit %llu, which was judged before",
              (unsigned long long)ev->commit_seq);
     /* One that was overtaken in the queue may have been different. */
-    if (l->last && replaced == l->replaced && judge_equal(l->last, ev->result))
+    if (l->last && !l->moved && replaced == l->replaced && judge_equal(l->last, ev->result))
         fail(r, l->query, "emitted though nothing changed");
     rsq_result_unref(l->last);
     l->last = rsq_result_ref(ev->result);
-    l->failed = false;
+    l->failed = l->moved = false;
     l->seq = ev->commit_seq;
     l->replaced = replaced;
     l->fresh = true;
@@ -108,6 +129,10 @@ static void add_counters(live *l)
     l->run->tally->runs += c.runs;
     l->run->tally->suppressed += c.suppressed;
     l->run->tally->replaced += c.replaced;
+    l->run->tally->left_out += c.skipped;
+    l->run->tally->by_column += c.spared_by_column;
+    l->run->tally->by_value += c.spared_by_value;
+    l->run->tally->by_key += c.spared_by_key;
 }
 
 static void on_event(rsq_stream *s, const rsq_stream_event *ev, void *ctx)
@@ -115,7 +140,7 @@ static void on_event(rsq_stream *s, const rsq_stream_event *ev, void *ctx)
     live *l = ctx;
 
     (void)s;
-    if (ev->kind == RSQ_EVENT_RESULT) {
+    if (ev->kind == RSQ_EVENT_RESULT || ev->kind == RSQ_EVENT_DIFFERENCE) {
         take_result(l, ev);
         return;
     }
@@ -124,6 +149,7 @@ static void on_event(rsq_stream *s, const rsq_stream_event *ev, void *ctx)
     if (ev->kind == RSQ_EVENT_ERROR) {
         l->run->tally->errors++;
         l->failed = l->fresh = true;
+        l->moved = false;
         l->ended = ev->ended;
         return;
     }
@@ -146,9 +172,14 @@ static int64_t now_ms(void)
     return (int64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000;
 }
 
-static bool is_settled(const live *l, uint64_t seq)
+static bool is_settled(live *l, uint64_t seq)
 {
-    return counters_of(l).settled_seq >= seq;
+    rsq_stream_counters c = counters_of(l);
+
+    l->behind = c.settled_seq < seq && c.skipped > l->skipped;
+    if (c.settled_seq >= seq)
+        l->skipped = c.skipped;
+    return c.settled_seq >= seq;
 }
 
 /* Until all commits so far are in what was delivered. A stream that ends by an error has its end posted with
@@ -163,6 +194,8 @@ static void settle_one(runner *r, live *l)
             sched_yield();
             continue;
         }
+        if (l->behind)
+            return; /* until something else wakes it */
         if (!start)
             start = now_ms();
         if (now_ms() - start > STUCK_MS) {
@@ -187,7 +220,7 @@ static void settle(runner *r)
 static void report(runner *r, const live *l)
 {
     FILE *out = r->options->report;
-    const query *q = &r->plan->queries[l->query];
+    const query *q = &r->queries[l->query];
 
     if (!out)
         return;
@@ -202,10 +235,10 @@ static void report(runner *r, const live *l)
 
 static void judge_one(runner *r, live *l)
 {
-    const query *q = &r->plan->queries[l->query];
+    const query *q = &r->queries[l->query];
     verdict v;
 
-    if (!l->stream && !l->ended)
+    if ((!l->stream && !l->ended) || l->behind)
         return;
     /* It ended because of SQL that meant nothing when it was opened; since then a commit may have made it
      * mean something. */
@@ -283,8 +316,9 @@ static void pack(const step *s, rsq_value *values)
         values[i] = rsq_integer(s->values[i]);
 }
 
-static void run_alone(runner *r, const step *s)
+static void run_alone(runner *r, const step *s, uint32_t origin)
 {
+    rsq_call_options o = {.size = sizeof o, .origin = origin};
     rsq_value values[BATCH_MAX];
     rsq_result *result = NULL;
     rsq_error err;
@@ -294,9 +328,9 @@ static void run_alone(runner *r, const step *s)
         return;
     pack(s, values);
     if (s->kind == STEP_BATCH)
-        code = rsq_execute_batch(r->db, s->sql, values, s->nvalues, 1, NULL, NULL, &err);
+        code = rsq_execute_batch(r->db, s->sql, values, s->nvalues, 1, &o, NULL, &err);
     else
-        code = rsq_execute(r->db, s->sql, NULL, 0, NULL, wants_result(s) ? &result : NULL, &err);
+        code = rsq_execute(r->db, s->sql, NULL, 0, &o, wants_result(s) ? &result : NULL, &err);
     note_statement(r, s->sql, code, &err);
     rsq_result_unref(result);
 }
@@ -369,11 +403,11 @@ static void run_foreign(runner *r, const commit *c)
 
         if (s->dropped || !s->sql)
             continue;
-        if (foreign_run(&r->foreign, r->path, s->sql))
+        if (foreign_run(&r->foreign, r->path, r->plan->attaches ? r->aux : NULL, s->sql))
             r->tally->foreign++;
         note_statement(r, s->sql, RSQ_OK, NULL);
     }
-    if (!r->options->notices_foreign &&
+    if ((r->plan->flags & RSQ_OPEN_NO_EXTERNAL_WRITERS) &&
         rsq_execute(r->db, "UPDATE tick SET n = n + 1", NULL, 0, NULL, NULL, &err) != RSQ_OK)
         fail(r, NO_QUERY, "tick: %s", err.message);
 }
@@ -406,9 +440,15 @@ static void run_together(runner *r, const commit *c)
 
 static void open_stream(runner *r, size_t number)
 {
-    const query *q = &r->plan->queries[number];
+    const query *q = &r->queries[number];
     live *l = &r->lives[number];
-    rsq_stream_options o = {.size = sizeof o, .queue = r->queue, .event = on_event, .ctx = l};
+    rsq_stream_options o = {.size = sizeof o,
+                            .queue = r->queue,
+                            .event = on_event,
+                            .ctx = l,
+                            .mode = q->mode,
+                            .group = q->group,
+                            .skip_origin = q->skip_origin};
     rsq_error err;
 
     if (q->dropped)
@@ -419,17 +459,35 @@ static void open_stream(runner *r, size_t number)
     r->tally->streams++;
 }
 
+static void move_stream(runner *r, const commit *c)
+{
+    query *q = &r->queries[c->query];
+    live *l = &r->lives[c->query];
+    rsq_error err;
+
+    if (!l->stream || l->ended)
+        return;
+    /* Before the last event is taken, an error may already have ended the stream. */
+    if (rsq_stream_set_params(l->stream, c->params, q->nparams, &err) != RSQ_OK)
+        return;
+    memcpy(q->params, c->params, sizeof q->params);
+    judge_forget(r->judge, c->query);
+    l->moved = true;
+    r->tally->moves++;
+}
+
 static void run_steps(runner *r, const commit *c)
 {
+    rsq_call_options o = {.size = sizeof o, .origin = c->origin};
     cursor at = {.run = r, .commit = c, .at = c->first};
 
     if (c->kind == COMMIT_TX || c->kind == COMMIT_TX_UNDONE) {
-        (void)rsq_transaction(r->db, run_body, &at, NULL, NULL);
+        (void)rsq_transaction(r->db, run_body, &at, &o, NULL);
         return;
     }
     for (size_t i = c->first; i < c->first + c->count; i++) {
         if (!r->plan->steps[i].dropped)
-            run_alone(r, &r->plan->steps[i]);
+            run_alone(r, &r->plan->steps[i], c->origin);
     }
 }
 
@@ -439,8 +497,14 @@ static void run_commit(runner *r, const commit *c)
         open_stream(r, c->query);
         return;
     }
+    if (c->dropped)
+        return;
     if (c->kind == COMMIT_CLOSE) {
         rsq_stream_close(r->lives[c->query].stream);
+        return;
+    }
+    if (c->kind == COMMIT_MOVE) {
+        move_stream(r, c);
         return;
     }
     if (c->kind == COMMIT_FOREIGN)
@@ -457,7 +521,13 @@ static void run_commit(runner *r, const commit *c)
 
 static void open_all(runner *r)
 {
-    rsq_open_options o = {.size = sizeof o, .readers = READERS, .synchronous = RSQ_SYNC_OFF};
+    rsq_attach aux = {.name = "aux", .path = r->aux};
+    rsq_open_options o = {.size = sizeof o,
+                          .flags = r->plan->flags,
+                          .readers = READERS,
+                          .synchronous = RSQ_SYNC_OFF,
+                          .attach = &aux,
+                          .nattach = r->plan->attaches ? 1 : 0};
     rsq_error err;
 
     if (rsq_open(r->path, &o, &r->db, &err) != RSQ_OK || rsq_queue_new(&r->queue, &err) != RSQ_OK ||
@@ -467,8 +537,8 @@ static void open_all(runner *r)
         return;
     }
     look_at_number(r);
-    r->judge = judge_open(r->path, r->plan->nqueries);
-    r->shadow = shadow_open(r->tally);
+    r->judge = judge_open(r->path, r->plan->attaches ? r->aux : NULL, r->plan->nqueries);
+    r->shadow = shadow_open(r->tally, r->plan->attaches);
 }
 
 static void remove_files(const char *path)
@@ -497,15 +567,24 @@ static void close_all(runner *r)
     }
     rsq_queue_free(r->queue);
     remove_files(r->path);
+    remove_files(r->aux);
+    free(r->queries);
     free(r->lives);
 }
 
 failure run_plan(const plan *p, size_t ncommits, const run_options *options, tally *t)
 {
-    runner r = {.plan = p, .options = options, .tally = t, .lives = calloc(p->nqueries + 1, sizeof(live))};
+    runner r = {.plan = p,
+                .options = options,
+                .tally = t,
+                .queries = calloc(p->nqueries + 1, sizeof(query)),
+                .lives = calloc(p->nqueries + 1, sizeof(live))};
 
-    if (!r.lives)
+    if (!r.lives || !r.queries)
         abort();
+    memcpy(r.queries, p->queries, p->nqueries * sizeof *r.queries);
+    snprintf(r.aux, sizeof r.aux, "%s/aux.db", options->folder);
+    remove_files(r.aux);
     snprintf(r.path, sizeof r.path, "%s/oracle.db", options->folder);
     remove_files(r.path);
     open_all(&r);

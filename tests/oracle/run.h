@@ -13,9 +13,8 @@ typedef struct failure {
 } failure;
 
 typedef struct run_options {
-    const char *folder;   /* where databases are made */
-    bool notices_foreign; /* commits of other processes are noticed without one of our own */
-    FILE *report;         /* what differs is printed there; NULL: nowhere */
+    const char *folder; /* where databases are made */
+    FILE *report;       /* what differs is printed there; NULL: nowhere */
 } run_options;
 
 /* The first `ncommits` of the plan. */

@@ -6,6 +6,7 @@
 #include "schema.h"
 
 #include <stdio.h>
+#include <string.h>
 
 static void add_object(schema *s, const char *type, const char *name, char *create)
 {
@@ -74,13 +75,20 @@ static void add_generated(generator *g, table *t, sqlite3_str *sql)
                    PICK(g, "TEXT AS (lower(b)) STORED", "TEXT AS (lower(b))", "AS (length(b)) VIRTUAL"));
 }
 
+/* Names of attached tables begin so. */
+#define AUX "aux."
+
 static void make_table(generator *g, const char *name, table_kind kind)
 {
     table *t = &g->schema.tables[g->schema.ntables++];
     sqlite3_str *sql = sqlite3_str_new(NULL);
     const char *tail;
 
-    *t = (table){.name = name, .kind = kind};
+    *t = (table){.name = name, .kind = kind, .base = name};
+    if (strncmp(name, AUX, sizeof AUX - 1) == 0) {
+        t->attached = true;
+        t->base += sizeof AUX - 1;
+    }
     sqlite3_str_appendf(sql, "CREATE TABLE IF NOT EXISTS %s(", name);
     tail = add_key(g, t, sql);
     add_parent(g, t, sql);
@@ -105,6 +113,7 @@ static void make_log(generator *g)
 
     *t = (table){.name = "log",
                  .kind = TABLE_LOG,
+                 .base = "log",
                  .columns = {{"id", VALUE_KEY}, {"t", VALUE_TEXT}, {"a", VALUE_INT}},
                  .ncolumns = 3,
                  .key = "id"};
@@ -157,21 +166,32 @@ static void make_index(generator *g, size_t number)
              "(a) WHERE a > 2", "(b) WHERE b IS NOT NULL", "(a, b) WHERE a < 5", "*");
     char name[16];
 
-    (void)snprintf(name, sizeof name, "i%zu", number);
+    (void)snprintf(name, sizeof name, "%si%zu", t->attached ? AUX : "", number);
     if (t->kind == TABLE_LOG)
         what = "(a)";
     if (what[0] == '*')
         add_object(&g->schema, "INDEX", name,
-                   sqlite3_mprintf("CREATE INDEX IF NOT EXISTS %s ON %s(%s)", name, t->name, other->name));
+                   sqlite3_mprintf("CREATE INDEX IF NOT EXISTS %s ON %s(%s)", name, t->base, other->name));
     else
         add_object(&g->schema, "INDEX", name,
-                   sqlite3_mprintf("CREATE INDEX IF NOT EXISTS %s ON %s%s", name, t->name, what));
+                   sqlite3_mprintf("CREATE INDEX IF NOT EXISTS %s ON %s%s", name, t->base, what));
+}
+
+/* Triggers and views reach no other file. */
+static const table *pick_main_table(generator *g)
+{
+    const table *t;
+
+    do
+        t = pick_ordinary_table(g);
+    while (t->attached);
+    return t;
 }
 
 /* What a trigger does; %s is "new" or "old". */
 static char *trigger_body(generator *g, const table *t, const char *row)
 {
-    const table *other = pick_ordinary_table(g);
+    const table *other = pick_main_table(g);
 
     /* A child's rows are changed by the statement itself and by foreign keys only, so that these can be told.
      */
@@ -193,7 +213,7 @@ static char *trigger_body(generator *g, const table *t, const char *row)
 
 static void make_trigger(generator *g, size_t number)
 {
-    const table *t = pick_ordinary_table(g);
+    const table *t = pick_main_table(g);
     const char *event = PICK(g, "INSERT", "UPDATE", "UPDATE OF a", "DELETE");
     const char *moment = PICK(g, "AFTER", "AFTER", "BEFORE");
     char *body;
@@ -226,7 +246,7 @@ static void make_external_triggers(schema *s)
 static void make_view(generator *g, size_t number)
 {
     static const char *const names[VIEWS_MAX] = {"v0", "v1", "v2"};
-    const char *t = pick_ordinary_table(g)->name, *u = pick_ordinary_table(g)->name;
+    const char *t = pick_main_table(g)->name, *u = pick_main_table(g)->name;
     schema *s = &g->schema;
     char *body;
 
@@ -250,6 +270,11 @@ static void make_tables(generator *g)
         make_table(g, names[i], i == 0 ? TABLE_ROWID : (table_kind)random_below(&g->random, TABLE_LOG));
     make_log(g);
     make_virtual_tables(g);
+    /* Names that main has, too. */
+    if (g->plan->attaches) {
+        make_table(g, AUX "t0", (table_kind)random_below(&g->random, TABLE_CHILD));
+        make_table(g, AUX "t1", (table_kind)random_below(&g->random, TABLE_CHILD));
+    }
 }
 
 void schema_generate(generator *g)

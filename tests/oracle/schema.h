@@ -33,7 +33,7 @@ typedef enum value_kind {
 } value_kind;
 
 #define COLUMNS_MAX 10
-#define TABLES_MAX 9
+#define TABLES_MAX 11
 #define VIEWS_MAX 3
 #define OBJECTS_MAX 48
 
@@ -49,6 +49,8 @@ typedef struct table {
     size_t ncolumns;
     const char *key; /* what orders its rows totally, and tells them apart */
     bool text_key;
+    const char *base; /* its name without the schema */
+    bool attached;
 } table;
 
 /* What can be made and dropped. */

@@ -23,7 +23,7 @@ struct shadow {
     tally *tally; /* borrowed */
     names children, computed;
     const char *sql; /* of the statement that runs */
-    bool trigger, cascade, victim, key_change, fts, generated;
+    bool trigger, cascade, victim, key_change, fts, generated, attached;
     size_t deleted;
     int version; /* of the schema */
 };
@@ -43,7 +43,8 @@ static void hook(void *ctx, sqlite3 *db, int op, const char *schema, const char 
     shadow *s = ctx;
     bool ordinary = table[0] == 't' || table[0] == 'l';
 
-    (void)schema;
+    if (strcmp(schema, "aux") == 0)
+        s->attached = true;
     if (table[0] == 'f')
         s->fts = true;
     if (!ordinary)
@@ -64,7 +65,7 @@ static void hook(void *ctx, sqlite3 *db, int op, const char *schema, const char 
     }
 }
 
-shadow *shadow_open(tally *t)
+shadow *shadow_open(tally *t, bool attaches)
 {
     shadow *s = calloc(1, sizeof *s);
 
@@ -73,6 +74,8 @@ shadow *shadow_open(tally *t)
     s->tally = t;
     sqlite3_db_config(s->db, SQLITE_DBCONFIG_ENABLE_FKEY, 1, (int *)NULL);
     sqlite3_preupdate_hook(s->db, hook, s);
+    if (attaches)
+        sqlite3_exec(s->db, "ATTACH ':memory:' AS aux", NULL, NULL, NULL);
     return s;
 }
 
@@ -128,6 +131,7 @@ static void count(shadow *s, bool done)
     t->key_changes += s->key_change;
     t->fts += s->fts;
     t->generated += s->generated;
+    t->attached += s->attached;
     t->truncates += s->deleted > 0 && !strstr(s->sql, "WHERE");
     t->schema_changes += done && changes_schema(s->sql) && has_new_schema(s);
     t->refused += !done;
@@ -139,7 +143,7 @@ static void run_sql(shadow *s, const char *sql)
     int rc;
 
     s->sql = sql;
-    s->trigger = s->cascade = s->victim = s->key_change = s->fts = s->generated = false;
+    s->trigger = s->cascade = s->victim = s->key_change = s->fts = s->generated = s->attached = false;
     s->deleted = 0;
     rc = sqlite3_exec(s->db, sql, NULL, NULL, NULL);
     if (rc == SQLITE_OK)

@@ -11,7 +11,7 @@
 
 typedef struct shadow shadow;
 
-shadow *shadow_open(tally *t);
+shadow *shadow_open(tally *t, bool attaches);
 void shadow_close(shadow *s);
 
 /* Run a commit's steps. */

@@ -111,6 +111,20 @@ static bool drop_runs(shrinker *s, size_t *list, size_t size)
     return any;
 }
 
+/* Moves and ends of streams. */
+static void drop_moves(shrinker *s)
+{
+    for (size_t i = s->ncommits; i-- > 0;) {
+        commit *c = &s->plan->commits[i];
+
+        if ((c->kind != COMMIT_MOVE && c->kind != COMMIT_CLOSE) || c->dropped || i >= s->ncommits)
+            continue;
+        c->dropped = true;
+        if (!fails(s, s->ncommits))
+            c->dropped = false;
+    }
+}
+
 static void drop_steps(shrinker *s)
 {
     size_t *list = malloc((s->plan->nsteps + 1) * sizeof *list);
@@ -144,6 +158,7 @@ size_t shrink_plan(plan *p, const failure *f, const run_options *options)
     s.options.report = NULL;
     learn_luck(&s);
     drop_other_streams(&s, f->query);
+    drop_moves(&s);
     calm(&s);
     drop_steps(&s);
     return s.ncommits;

@@ -20,6 +20,14 @@ static const struct {
     {"other process", offsetof(tally, foreign)},
     {"suppressed", offsetof(tally, suppressed)},
     {"error event", offsetof(tally, errors)},
+    {"attached", offsetof(tally, attached)},
+    {"difference", offsetof(tally, differences)},
+    {"moved window", offsetof(tally, moves)},
+    {"group", offsetof(tally, grouped)},
+    {"origin skipped", offsetof(tally, left_out)},
+    {"spared by column", offsetof(tally, by_column)},
+    {"by value", offsetof(tally, by_value)},
+    {"by key", offsetof(tally, by_key)},
 };
 
 #define REQUIRED_COUNT (sizeof required / sizeof required[0])

@@ -15,7 +15,11 @@ typedef struct tally {
 
     /* Seen in a plain database that the same statements ran in. */
     uint64_t triggers, cascades, victims, key_changes, truncates, fts, generated;
-    uint64_t undone, schema_changes, foreign;
+    uint64_t undone, schema_changes, foreign, attached;
+
+    uint64_t differences, moves, grouped,
+        left_out; /* events; set_params; results of groups; commits skipped by origin */
+    uint64_t by_column, by_value, by_key; /* commits that the levels spared a stream */
 } tally;
 
 void tally_print(const tally *t, FILE *out);
