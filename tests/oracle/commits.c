@@ -116,7 +116,8 @@ static char *upsert(generator *g, const table *t)
     return sqlite3_mprintf("%z ON CONFLICT(%s) DO UPDATE SET %s", start, target,
                            t->kind == TABLE_LOG ? "a = excluded.a"
                                                 : PICK(g, "a = excluded.a", "b = excluded.b, a = a + 1",
-                                                       "a = excluded.a WHERE excluded.a > 2", "a = a"));
+                                                       "a = excluded.a WHERE excluded.a > 2", "a = a",
+                                                       "b = lower(b)", "a = excluded.a, b = excluded.b"));
 }
 
 static char *insert_select(generator *g, const table *t)
@@ -182,6 +183,13 @@ static void append_condition(generator *g, sqlite3_str *s, const table *t)
 
 /* --------------------------------------------------------- updates -- */
 
+/* Another type, or two rows that change places on a key. */
+static const char *pick_conversion(generator *g)
+{
+    return PICK(g, "CAST(a AS TEXT)", "a + 0.0", "CAST(a AS INTEGER)", "a || ''",
+                "CASE a WHEN 1 THEN 2 WHEN 2 THEN 1 ELSE a END", "9 - a", "NULL");
+}
+
 static void append_assignment(generator *g, sqlite3_str *s, const table *t)
 {
     const column *c = pick_column(g, t);
@@ -192,11 +200,13 @@ static void append_assignment(generator *g, sqlite3_str *s, const table *t)
     if (random_chance(&g->random, 12))
         sqlite3_str_appendf(s, "%s", c->name); /* as it was */
     else if (c->values == VALUE_INT && random_chance(&g->random, 30))
-        sqlite3_str_appendf(s, "a + 1");
+        sqlite3_str_appendf(s, "%s", random_chance(&g->random, 60) ? "a + 1" : pick_conversion(g));
     else if (c->values == VALUE_TEXT && random_chance(&g->random, 20))
         sqlite3_str_appendf(s, PICK(g, "upper(%s)", "lower(%s)"), c->name);
     else
         append_pick(g, s, c->values);
+    if (strcmp(c->name, "a") != 0 && random_chance(&g->random, 15))
+        sqlite3_str_appendf(s, ", a = %s", pick_conversion(g));
 }
 
 static char *update(generator *g, const table *t)

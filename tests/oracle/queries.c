@@ -2,16 +2,9 @@
  * Random live queries of all shapes. Each says how sure the order of its rows
  * is: plans may differ between two connections when statistics have changed.
  */
-#include "schema.h"
+#include "draft.h"
 
-/* A query in the making. */
-typedef struct draft {
-    generator *g;
-    sqlite3_str *s;
-    query q;
-} draft;
-
-static void put_value(draft *d, rsq_value v, value_kind kind)
+void put_value(draft *d, rsq_value v, value_kind kind)
 {
     if (d->q.nparams < PARAMS_MAX && random_chance(&d->g->random, 60)) {
         sqlite3_str_appendall(d->s, "?");
@@ -26,8 +19,6 @@ static void put_pick(draft *d, value_kind values)
 {
     put_value(d, pick_value(d->g, values), values);
 }
-
-#define PUT(d, ...) sqlite3_str_appendf((d)->s, __VA_ARGS__)
 
 static const char *key_of(const table *t)
 {
@@ -569,6 +560,11 @@ static const shape shapes[] = {
     {json_rows, 3},
     {about_schema, 1},
     {constant, 1},
+    {keyed_rows, 34},
+    {keyed_counts, 10},
+    {keyed_pairs, 12},
+    {keyed_joins, 14},
+    {keyed_subqueries, 12},
 };
 
 static const shape *pick_shape(generator *g)

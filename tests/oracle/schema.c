@@ -35,12 +35,14 @@ static const char *add_key(generator *g, table *t, sqlite3_str *sql)
         t->text_key = true;
         t->key = "k";
         add_column(t, sql, "k", VALUE_TEXT,
-                   PICK(g, "TEXT PRIMARY KEY", "TEXT COLLATE NOCASE PRIMARY KEY", "ANY PRIMARY KEY DESC"));
+                   PICK(g, "TEXT PRIMARY KEY", "TEXT COLLATE NOCASE PRIMARY KEY", "ANY PRIMARY KEY DESC",
+                        "TEXT COLLATE RTRIM PRIMARY KEY"));
         return ") WITHOUT ROWID";
     case TABLE_PAIR:
         t->key = "x, y";
-        add_column(t, sql, "x", VALUE_INT, PICK(g, "INTEGER", "", "TEXT"));
-        add_column(t, sql, "y", VALUE_KEY, "INTEGER");
+        add_column(t, sql, "x", VALUE_INT,
+                   PICK(g, "INTEGER", "", "TEXT", "TEXT COLLATE NOCASE", "REAL", "NUMERIC"));
+        add_column(t, sql, "y", VALUE_KEY, PICK(g, "INTEGER", "INTEGER", "", "TEXT COLLATE RTRIM"));
         return PICK(g, ", PRIMARY KEY (x, y)) WITHOUT ROWID", ", PRIMARY KEY (y, x DESC)) WITHOUT ROWID");
     case TABLE_BARE:
         t->key = "rowid";
@@ -67,9 +69,10 @@ static void add_parent(generator *g, table *t, sqlite3_str *sql)
 static void add_generated(generator *g, table *t, sqlite3_str *sql)
 {
     if (random_chance(&g->random, 35))
-        add_column(
-            t, sql, "g", VALUE_GENERATED,
-            PICK(g, "AS (a + 1)", "INT AS (a * 2) STORED", "AS (a || b) VIRTUAL", "AS (coalesce(a, -1))"));
+        add_column(t, sql, "g", VALUE_GENERATED,
+                   PICK(g, "AS (a + 1)", "INT AS (a * 2) STORED", "AS (a || b) VIRTUAL",
+                        "AS (coalesce(a, -1))", "INT AS (a % 4) STORED",
+                        "TEXT COLLATE NOCASE AS (b) STORED"));
     if (random_chance(&g->random, 25))
         add_column(t, sql, "h", VALUE_GENERATED,
                    PICK(g, "TEXT AS (lower(b)) STORED", "TEXT AS (lower(b))", "AS (length(b)) VIRTUAL"));
@@ -100,7 +103,8 @@ static void make_table(generator *g, const char *name, table_kind kind)
         add_column(t, sql, "d", VALUE_DOC, PICK(g, "", "TEXT", "BLOB"));
     if (random_chance(&g->random, 55))
         add_column(t, sql, "u", VALUE_UNIQUE,
-                   PICK(g, "INT UNIQUE", "UNIQUE", "INTEGER UNIQUE ON CONFLICT REPLACE"));
+                   PICK(g, "INT UNIQUE", "UNIQUE", "INTEGER UNIQUE ON CONFLICT REPLACE", "TEXT UNIQUE",
+                        "REAL UNIQUE"));
     add_generated(g, t, sql);
     sqlite3_str_appendall(sql, tail);
     add_object(&g->schema, "TABLE", name, sqlite3_str_finish(sql));
@@ -157,24 +161,52 @@ static void make_virtual_tables(generator *g)
     }
 }
 
+/* An index on a column of any kind. */
+static char *index_on(generator *g, const char *name, const table *t, char form)
+{
+    const char *c = pick_column(g, t)->name;
+    const char *a = t->kind == TABLE_LOG ? "t" : "a";
+    const char *other = strcmp(c, a) == 0 ? t->columns[0].name : c;
+    char *what;
+
+    switch (form) {
+    case '2':
+        what = sqlite3_mprintf("%s, %s", other, a);
+        break;
+    case '3':
+        what = sqlite3_mprintf("%s, %s DESC", a, other);
+        break;
+    case '4':
+        what = sqlite3_mprintf("%s COLLATE NOCASE, %s", other, a);
+        break;
+    case '5':
+        return sqlite3_mprintf("CREATE INDEX IF NOT EXISTS %s ON %s(%s) WHERE %s IS NOT NULL", name, t->base,
+                               a, other);
+    default:
+        what = sqlite3_mprintf("%s", c);
+    }
+    return sqlite3_mprintf("CREATE INDEX IF NOT EXISTS %s ON %s(%z)", name, t->base, what);
+}
+
 static void make_index(generator *g, size_t number)
 {
     const table *t = pick_ordinary_table(g);
-    const column *other = pick_column(g, t);
     const char *what =
         PICK(g, "(a)", "(b)", "(a, b)", "(b COLLATE NOCASE)", "(b, a)", "(a DESC)", "(lower(b))", "(a + 0)",
-             "(a) WHERE a > 2", "(b) WHERE b IS NOT NULL", "(a, b) WHERE a < 5", "*");
+             "(a) WHERE a > 2", "(b) WHERE b IS NOT NULL", "(a, b) WHERE a < 5", "*", "*", "2", "3", "4", "5",
+             "(a, b COLLATE RTRIM)", "(b COLLATE NOCASE, a DESC)", "(a) WHERE b = 'ab'",
+             "(b) WHERE a BETWEEN 1 AND 5", "(lower(b), a)", "(length(b))", "(a) WHERE b > 'aa'");
+    const char *unique = random_chance(&g->random, 15) ? "UNIQUE " : "";
     char name[16];
 
     (void)snprintf(name, sizeof name, "%si%zu", t->attached ? AUX : "", number);
     if (t->kind == TABLE_LOG)
         what = "(a)";
-    if (what[0] == '*')
+    if (what[0] == '(')
         add_object(&g->schema, "INDEX", name,
-                   sqlite3_mprintf("CREATE INDEX IF NOT EXISTS %s ON %s(%s)", name, t->base, other->name));
+                   sqlite3_mprintf("CREATE %sINDEX IF NOT EXISTS %s ON %s%s", unique, name, t->base, what));
     else
-        add_object(&g->schema, "INDEX", name,
-                   sqlite3_mprintf("CREATE INDEX IF NOT EXISTS %s ON %s%s", name, t->base, what));
+        add_object(&g->schema, "INDEX", name, index_on(g, name, t, what[0]));
 }
 
 /* Triggers and views reach no other file. */
@@ -280,7 +312,7 @@ static void make_tables(generator *g)
 void schema_generate(generator *g)
 {
     schema *s = &g->schema;
-    size_t indexes = 1 + random_below(&g->random, 6), triggers = random_below(&g->random, 4);
+    size_t indexes = 1 + random_below(&g->random, 8), triggers = random_below(&g->random, 4);
     size_t views = random_below(&g->random, VIEWS_MAX + 1);
 
     make_tables(g);

@@ -50,6 +50,16 @@ static rsq_value pick_int(generator *g)
         return rsq_text(PICK(g, "1", "5", "05", "x"));
     case 4:
         return rsq_real((double)i + 0.5);
+    case 5:
+        return rsq_text(PICK(g, "2", "2.0", " 2", "2 ", "3e0", "0x2", "-1"));
+    case 6:
+        return random_chance(&g->random, 30) ? rsq_blob("2", 1) : rsq_integer(i);
+    case 7:
+        /* The two are equal as reals only. */
+        if (random_chance(&g->random, 30))
+            return random_chance(&g->random, 50) ? rsq_integer(9007199254740993)
+                                                 : rsq_real(9007199254740992.0);
+        return rsq_integer(i);
     default:
         return rsq_integer(i);
     }
@@ -59,7 +69,8 @@ static rsq_value pick_word(generator *g)
 {
     if (random_chance(&g->random, 8))
         return rsq_null();
-    return rsq_text(PICK(g, "ab", "Ab", "AB", "abc", "b", "B", "b ", "", "z", "é", "É", "5", "ab cd"));
+    return rsq_text(PICK(g, "ab", "Ab", "AB", "abc", "b", "B", "b ", "", "z", "é", "É", "5", "ab cd", "ab ",
+                         "aB", "b  ", "2", "2.0"));
 }
 
 static rsq_value pick_doc(generator *g)
