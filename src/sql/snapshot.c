@@ -29,7 +29,7 @@
  * How often a snapshot is opened anew because a commit came between its copy and
  * its start. Only a SQLite without sqlite3_snapshot_get() needs more than one or two.
  */
-#define ATTEMPTS_MAX 8
+#define ATTEMPTS_MAX 64
 
 /* The writer, and the only connection of a database in memory, read what is there when they read. */
 static bool has_snapshots(const rsq_conn *c)
