@@ -52,6 +52,8 @@ static const char help[] =
     "                 with --diff {\"commit\":…,\"changes\":[{\"op\":\"insert\",…},…]}\n"
     "  --until SQL    end when the first value of this query is neither NULL nor 0; it\n"
     "                 is asked again after each commit that may change it\n"
+    "  --refresh MS   for a query with the clock or random(), which is refused else: run\n"
+    "                 it after every commit, and every MS milliseconds\n"
     "  --count N      end after N results\n"
     "  -i, --input    read statements from a terminal as well\n"
     "  --no-header    tables without the line of column names\n"
@@ -72,8 +74,9 @@ static const char help[] =
 
 typedef struct watch {
     statement statement;
-    uint64_t count;    /* end after so many results; 0: never */
-    const char *until; /* borrowed; a query that says when to end; NULL: none */
+    uint64_t count;      /* end after so many results; 0: never */
+    uint32_t refresh_ms; /* 0: the query depends on tables only */
+    const char *until;   /* borrowed; a query that says when to end; NULL: none */
     bool diff;
     bool read_terminal;
 
@@ -92,7 +95,7 @@ typedef struct watch {
 
 /* ---------------------------------------------------------- command line -- */
 
-enum { OPTION_COUNT = 1, OPTION_INPUT, OPTION_DIFF, OPTION_UNTIL };
+enum { OPTION_COUNT = 1, OPTION_INPUT, OPTION_DIFF, OPTION_UNTIL, OPTION_REFRESH };
 
 static int take(watch *w, int option, const char *value)
 {
@@ -110,6 +113,12 @@ static int take(watch *w, int option, const char *value)
         return STATUS_OK;
     case OPTION_UNTIL:
         w->until = value;
+        return STATUS_OK;
+    case OPTION_REFRESH:
+        n = number_read(value, strlen(value));
+        if (n.kind != NUMBER_INTEGER || n.i < 1 || n.i > UINT32_MAX)
+            return diag_usage("watch", "watch: --refresh %s: a number of milliseconds is expected", value);
+        w->refresh_ms = (uint32_t)n.i;
         return STATUS_OK;
     case OPTION_COUNT:
         n = number_read(value, strlen(value));
@@ -133,6 +142,7 @@ static int parse(watch *w, char **words)
         {"count", 0, true, OPTION_COUNT},
         {"diff", 0, false, OPTION_DIFF},
         {"until", 0, true, OPTION_UNTIL},
+        {"refresh", 0, true, OPTION_REFRESH},
         {"input", 'i', false, OPTION_INPUT},
         HELP_OPTION,
         {NULL, 0, false, 0},
@@ -420,6 +430,10 @@ static int open_streams(watch *w)
         .size = sizeof options, .event = on_event, .ctx = w, .mode = RSQ_STREAM_DIFFERENCE, .group = 1};
     rsq_error err;
 
+    if (w->refresh_ms) {
+        options.flags = RSQ_STREAM_VOLATILE;
+        options.refresh_ms = w->refresh_ms;
+    }
     if (rsq_stream_open(w->db, s->sql, s->params.values, s->params.count, &options, &w->stream, &err) !=
         RSQ_OK)
         return diag_sql(s->database, &err);

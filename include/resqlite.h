@@ -1144,7 +1144,7 @@ enum {
     /**
      * The answer depends on more than tables: the clock, random numbers, the
      * state of a connection. It is run again after every commit, and every
-     * `refresh_ms`.
+     * `refresh_ms`. Without this bit such a query is refused, by an error event.
      */
     RSQ_STREAM_VOLATILE = 1u << 0
 };

@@ -241,3 +241,14 @@ def watch_reports_a_wrong_condition(b):
     expect_equal(w.process.wait(timeout=PATIENCE_S), 1)
     expect_in("resqlite: --until: ", w.process.stderr.read().decode())
     expect_in("--until", b.run("watch", "t.db", "SELECT 1", "--until").expect(status=2).err)
+
+
+@case
+def watch_refreshes_what_depends_on_more_than_tables(b):
+    b.exec("CREATE TABLE t (x)")
+    sql = "SELECT random() AS a"
+    expect_in("random()", b.run("watch", "t.db", sql, stdin=b"").expect(status=1).err)
+    done = b.run("watch", "t.db", sql, "--ndjson", "--refresh", "5", "--count", "3", stdin=b"").expect()
+    expect_equal(len({json.loads(line)["rows"][0]["a"] for line in done.out.splitlines()}), 3)
+    for wrong in ("0", "x", "-1"):
+        b.run("watch", "t.db", sql, "--refresh", wrong).expect(status=2)

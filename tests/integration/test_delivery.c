@@ -1057,6 +1057,38 @@ static probe *watch_volatile(fixture *f, const char *sql, uint32_t refresh_ms)
     return p;
 }
 
+/* Whoever does not say so is told at once. */
+static void volatile_without_saying_so(void **state)
+{
+    static const char *const refused[] = {
+        "SELECT random()",
+        "SELECT count(*) FROM items WHERE value < julianday('now')",
+        "SELECT datetime('Now')",
+        "SELECT CURRENT_TIMESTAMP",
+        "SELECT last_insert_rowid()",
+        "SELECT * FROM by_chance",
+    };
+    static const char *const accepted[] = {
+        "SELECT date(value) FROM items",
+        "SELECT 'random()', 'now'",
+        "SELECT abs(value) FROM items",
+    };
+    fixture *f = *state;
+
+    start(f);
+    EXEC(f, "CREATE VIEW by_chance AS SELECT id FROM items ORDER BY random()");
+    for (size_t i = 0; i < LENGTH(refused); i++) {
+        probe *p = WATCH(f, refused[i]);
+        const rsq_error *err = EXPECT_ERROR(p);
+
+        assert_int_equal(err->code, RSQ_EREFUSED);
+        assert_non_null(strstr(err->message, "RSQ_STREAM_VOLATILE"));
+        EXPECT_END(p);
+    }
+    for (size_t i = 0; i < LENGTH(accepted); i++)
+        EXPECT_KIND(WATCH(f, accepted[i]), RSQ_EVENT_RESULT);
+}
+
 /* What depends on more than tables runs after every commit, or all the time. */
 static void volatile_queries(void **state)
 {
@@ -1297,6 +1329,7 @@ int main(void)
         CASE(origins_do_not_stick),
         CASE(not_by_losing_anothers),
         CASE(two_authors_at_once),
+        CASE(volatile_without_saying_so),
         CASE(volatile_queries),
         CASE(opened_between_steps),
         CASE(everything_at_once),
