@@ -23,7 +23,7 @@ static bool open_conn(rsq_foreign *f, rsq_core *core)
 
 static bool writer_is_idle(rsq_core *core)
 {
-    return !core->writable || rsq_writer_is_idle(&core->writer);
+    return !rsq_core_is_writable(core) || rsq_writer_is_idle(&core->writer);
 }
 
 rsq_foreign_news rsq_foreign_look(rsq_foreign *f, rsq_core *core, rsq_streams *ss)
