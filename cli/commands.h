@@ -6,6 +6,7 @@
 #define CLI_COMMANDS_H
 
 int cmd_query(char **words);
+int cmd_explain(char **words);
 int cmd_exec(char **words);
 int cmd_import(char **words);
 int cmd_watch(char **words);

@@ -20,6 +20,7 @@ static const char help[] =
     "Usage: resqlite COMMAND DATABASE …\n"
     "\n"
     "  query   run one statement that reads, print its rows\n"
+    "  explain print which commits would wake a live query\n"
     "  exec    run one statement that writes, or several\n"
     "  import  load a CSV, JSON or NDJSON file into a table\n"
     "  watch   print the rows of a query again whenever they change\n"
@@ -41,10 +42,8 @@ static const struct command {
     const char *name;
     int (*run)(char **words);
 } commands[] = {
-    {"query", cmd_query},
-    {"exec", cmd_exec},
-    {"import", cmd_import},
-    {"watch", cmd_watch},
+    {"query", cmd_query},   {"explain", cmd_explain}, {"exec", cmd_exec},
+    {"import", cmd_import}, {"watch", cmd_watch},
 };
 
 enum { OPTION_VERSION = 1 };

@@ -1263,6 +1263,27 @@ typedef struct rsq_stream_counters {
     uint64_t spared_by_key;    /**< only rows changed that it does not reach */
 } rsq_stream_counters;
 
+/**
+ * What the answer of a query depends on, if it is a live one: which commits wake
+ * it. For people and for tests; the levels are described in docs/live-queries.md.
+ *
+ * The result has a row for each table, with four columns of text:
+ *   table    "main.cities"; NULL in a row that is about no table
+ *   level    "key", "column" or "table"; "everything" (each commit); "constant"
+ *            (no table is read); "volatile" (RSQ_STREAM_VOLATILE is needed: the
+ *            next column names the function)
+ *   columns  whose change matters, or in words which
+ *   keys     "rowid = ?1 OR b >= ?2 AND b < ?3": rows on other keys do not matter
+ *
+ * @param opts  NULL for the defaults.
+ * @param out   on RSQ_OK, a result the caller owns: rsq_result_unref().
+ * @return as rsq_select(); no parameters are needed.
+ *
+ * Thread: any.
+ */
+RSQ_API rsq_code rsq_stream_dependencies(rsq_db *db, const char *sql, const rsq_call_options *opts,
+                                         rsq_result **out, rsq_error *err);
+
 /** Read the counters. @return RSQ_OK, RSQ_EINVAL. Thread: any, before the stream's end. */
 RSQ_API rsq_code rsq_stream_stats(const rsq_stream *s, rsq_stream_counters *counters);
 

@@ -40,6 +40,14 @@ rsq_code rsq_select_json(rsq_db *db, const char *sql, const rsq_value *params, s
     return select_shape(db, sql, args, opts, RSQ_SHAPE_JSON, out, err);
 }
 
+rsq_code rsq_stream_dependencies(rsq_db *db, const char *sql, const rsq_call_options *opts, rsq_result **out,
+                                 rsq_error *err)
+{
+    rsq_args none = {0};
+
+    return select_shape(db, sql, none, opts, RSQ_SHAPE_DEPENDENCIES, out, err);
+}
+
 rsq_code rsq_select_named(rsq_db *db, const char *sql, const rsq_named *named, size_t nnamed,
                           const rsq_call_options *opts, rsq_result **out, rsq_error *err)
 {

@@ -237,6 +237,9 @@ static void capture_row(rsq_conn *c, row *r)
     if (r->op == SQLITE_UPDATE)
         bits = changed_bits(r, w, !(c->config->flags & RSQ_OPEN_NO_VALUE_LEVEL), keyed ? 0 : t->bits);
     t->bits |= bits;
+    /* Only for the account of who was spared by what. */
+    if (!bits && !t->others)
+        t->others = others_changed(r, w);
     if (keyed && bits)
         take_points(r, cap->log, t, bits);
     if (r->failed)

@@ -60,7 +60,11 @@ typedef struct rsq_request {
     uint32_t origin;        /* of a write; see rsq_call_options.origin */
 } rsq_request;
 
-typedef enum rsq_shape { RSQ_SHAPE_CELLS, RSQ_SHAPE_JSON } rsq_shape;
+typedef enum rsq_shape {
+    RSQ_SHAPE_CELLS,
+    RSQ_SHAPE_JSON,
+    RSQ_SHAPE_DEPENDENCIES /* not its answer, but what that depends on */
+} rsq_shape;
 
 /* Can this file be attached? Makes and changes nothing. */
 rsq_code rsq_conn_probe(const rsq_conn_config *config, const rsq_attach *a, rsq_error *err);

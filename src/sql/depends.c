@@ -229,15 +229,20 @@ static void add_probe(text *to, const rsq_table_dep *t, const rsq_probe *p)
     }
 }
 
+static void add_keys(text *to, const rsq_table_dep *t)
+{
+    for (size_t i = 0; i < t->nprobes; i++) {
+        add(to, "%s", i ? " OR " : "");
+        add_probe(to, t, &t->probes[i]);
+    }
+}
+
 static void add_table(text *to, const rsq_table_dep *t)
 {
     add(to, "%s: ", t->name);
     if (t->keyed) {
         add(to, "key (");
-        for (size_t i = 0; i < t->nprobes; i++) {
-            add(to, "%s", i ? " OR " : "");
-            add_probe(to, t, &t->probes[i]);
-        }
+        add_keys(to, t);
         add(to, "), ");
     }
     add_columns(to, t);
@@ -261,4 +266,76 @@ char *rsq_depends_text(const rsq_depends *d)
         return NULL;
     }
     return to.bytes;
+}
+
+/* --- as a result --- */
+
+/* A cell of text; NULL text: NULL. */
+static bool set_text(rsq_builder *b, rsq_value *cell, const char *bytes)
+{
+    size_t len = bytes ? strlen(bytes) : 0;
+    char *copy = bytes ? rsq_builder_bytes(b, len + 1) : NULL;
+
+    if (bytes && !copy)
+        return false;
+    if (copy)
+        memcpy(copy, bytes, len + 1);
+    *cell = copy ? rsq_text_n(copy, (uint32_t)len) : rsq_null();
+    return true;
+}
+
+#define ROW_COLUMNS 4
+
+static bool add_row(rsq_builder *b, const char *const texts[ROW_COLUMNS])
+{
+    rsq_value *row = rsq_builder_row(b);
+
+    for (size_t i = 0; row && i < ROW_COLUMNS; i++) {
+        if (!set_text(b, &row[i], texts[i]))
+            return false;
+    }
+    return row != NULL;
+}
+
+static bool add_table_row(rsq_builder *b, const rsq_table_dep *t, uint32_t flags)
+{
+    bool whole = t->columns.all || (flags & RSQ_OPEN_NO_COLUMN_LEVEL);
+    bool keyed = t->keyed && !(flags & RSQ_OPEN_NO_KEY_LEVEL);
+    const char *level = keyed ? "key" : whole ? "table" : "column";
+    text columns = {0}, keys = {0};
+    bool added;
+
+    if (whole)
+        add(&columns, "whole rows");
+    else
+        add_columns(&columns, t);
+    if (keyed)
+        add_keys(&keys, t);
+    added = !columns.failed && !keys.failed &&
+            add_row(b, (const char *const[]){t->name, level, columns.bytes, keys.bytes});
+    rsq_free(columns.bytes);
+    rsq_free(keys.bytes);
+    return added;
+}
+
+bool rsq_depends_rows(const rsq_depends *d, uint32_t flags, rsq_builder *b)
+{
+    if (d->volatile_by[0] && !add_row(b, (const char *const[]){NULL, "volatile", d->volatile_by, NULL}))
+        return false;
+    if (d->everything)
+        return add_row(b, (const char *const[]){NULL, "everything", NULL, NULL});
+    if (d->ntables == 0)
+        return add_row(b, (const char *const[]){NULL, "constant", NULL, NULL});
+    for (size_t i = 0; i < d->ntables; i++) {
+        if (!add_table_row(b, &d->tables[i], flags))
+            return false;
+    }
+    return true;
+}
+
+rsq_columns *rsq_depends_columns(void)
+{
+    static const char *const names[ROW_COLUMNS] = {"table", "level", "columns", "keys"};
+
+    return rsq_columns_new(names, ROW_COLUMNS);
 }

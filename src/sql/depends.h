@@ -17,6 +17,9 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "result/builder.h"
+#include "result/columns.h"
+
 /* A set of column numbers. All-zero is the empty set. */
 typedef struct rsq_column_set {
     uint64_t *words; /* owned */
@@ -104,6 +107,11 @@ void rsq_depends_unref(rsq_depends *d); /* NULL is a no-op */
 
 /* Back to the level of columns. */
 void rsq_table_dep_drop_keys(rsq_table_dep *t);
+
+/* The rows of rsq_stream_dependencies(), added to a result with these columns that was begun; `flags`:
+ * RSQ_OPEN_NO_…_LEVEL. False: see the builder. */
+bool rsq_depends_rows(const rsq_depends *d, uint32_t flags, rsq_builder *b);
+rsq_columns *rsq_depends_columns(void); /* NULL: no memory */
 
 /* For people: one line a table. Owned by the caller, rsq_free(); NULL: no memory. */
 char *rsq_depends_text(const rsq_depends *d);

@@ -222,6 +222,9 @@ rsq_code rsq_conn_execute_prepared(rsq_conn *c, rsq_stmt *s, const rsq_request *
 /* row_key.c: mark the columns that are of a primary key. */
 void rsq_stmt_mark_key(const rsq_stmt *s, rsq_columns *columns);
 
+/* reads.c: what a query depends on, as rows. */
+rsq_code rsq_conn_dependencies(rsq_conn *c, const rsq_request *rq, rsq_result **out, rsq_error *err);
+
 /* bind.c */
 rsq_code rsq_stmt_bind(rsq_conn *c, rsq_stmt *s, const rsq_value *values, size_t n, rsq_error *err);
 rsq_code rsq_stmt_bind_named(rsq_conn *c, rsq_stmt *s, const rsq_named *named, size_t n, rsq_error *err);

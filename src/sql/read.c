@@ -35,14 +35,30 @@ static rsq_code start(rsq_conn *c, const rsq_request *rq, rsq_stmt **s, int *rc,
     return code;
 }
 
+/* Looks at the schema by several statements, so it needs a snapshot that is open. */
+static rsq_code tell_dependencies(rsq_conn *c, const rsq_request *rq, rsq_result **out, rsq_error *err)
+{
+    rsq_code code = RSQ_OK;
+
+    if (c->alone) {
+        c->alone = false;
+        code = rsq_conn_snapshot_open(c, err);
+    }
+    return code == RSQ_OK ? rsq_conn_dependencies(c, rq, out, err) : code;
+}
+
 rsq_code rsq_conn_select(rsq_conn *c, const rsq_request *rq, rsq_shape shape, rsq_result **out,
                          rsq_error *err)
 {
     rsq_result *r = NULL;
     bool overtaken;
     rsq_stmt *s;
+    rsq_code code;
     int rc;
-    rsq_code code = start(c, rq, &s, &rc, &overtaken, err);
+
+    if (shape == RSQ_SHAPE_DEPENDENCIES)
+        return tell_dependencies(c, rq, out, err);
+    code = start(c, rq, &s, &rc, &overtaken, err);
 
     if (overtaken) {
         code = rsq_conn_snapshot_open(c, err);

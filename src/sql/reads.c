@@ -422,3 +422,34 @@ rsq_code rsq_conn_depends(rsq_conn *c, const rsq_request *rq, rsq_depends **out,
     *out = a.d;
     return RSQ_OK;
 }
+
+rsq_code rsq_conn_dependencies(rsq_conn *c, const rsq_request *rq, rsq_result **out, rsq_error *err)
+{
+    rsq_columns *columns = NULL;
+    rsq_depends *d = NULL;
+    rsq_result *r = NULL;
+    rsq_stmt *s;
+    rsq_code code = rsq_conn_prepare(c, rq, &s, err);
+
+    if (code != RSQ_OK)
+        return code;
+    if (!(s->kind & RSQ_STMT_READONLY))
+        return rsq_error_set(err, RSQ_EREADONLY, "the statement writes: it cannot be a live query");
+    code = rsq_conn_depends(c, rq, &d, err);
+    if (code != RSQ_OK)
+        return code;
+    columns = rsq_depends_columns();
+    if (columns && rsq_builder_begin(&c->builder, columns->count, rq->bytes_max, &(rsq_builder_hint){0})) {
+        if (rsq_depends_rows(d, c->config->flags, &c->builder))
+            r = rsq_builder_finish(&c->builder, columns, &(rsq_builder_hint){0});
+        else
+            rsq_builder_abandon(&c->builder);
+    }
+    rsq_columns_unref(columns);
+    rsq_depends_unref(d);
+    if (!r)
+        return rsq_error_set(err, RSQ_ENOMEM, "out of memory");
+    r->commit_seq = c->snapshot_seq;
+    *out = r;
+    return RSQ_OK;
+}

@@ -898,9 +898,10 @@ static void match_log(matching *m, const rsq_change_log *log, bool *equal)
     }
     for (rsq_index_node *n = t->newest; n && n->since > epoch; n = n->older)
         meet(m, n->entry, RSQ_WHY_TABLE);
+    if (change->bits || change->others)
+        *equal = false;
     if (change->bits == 0)
         return;
-    *equal = false;
     for (const group *g = t->groups; g; g = g->next) {
         if (!concerns(g->mask, change->bits))
             continue;

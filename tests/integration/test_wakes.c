@@ -711,6 +711,83 @@ static void query_opened_during_a_transaction(void **state)
     EXPECT_EVENT(p, "'first'\n'second'");
 }
 
+/* A query whose answer the clock or chance changes is no live query, unless it is said to be one. */
+static void volatile_queries_are_refused(void **state)
+{
+    static const char *const queries[] = {"SELECT random()", "SELECT a FROM t WHERE c < julianday('now')",
+                                          "SELECT current_timestamp", "SELECT changes() FROM t"};
+    fixture *f = *state;
+
+    fixture_open(f, NULL);
+    EXEC(f, T);
+    for (size_t i = 0; i < LENGTH(queries); i++) {
+        probe *p = WATCH(f, queries[i]);
+        const rsq_error *err = EXPECT_ERROR(p);
+
+        assert_int_equal(err->code, RSQ_EREFUSED);
+        assert_non_null(strstr(err->message, "RSQ_STREAM_VOLATILE"));
+        EXPECT_END(p);
+    }
+}
+
+/* What a query depends on can be asked without opening it. */
+static void dependencies(void **state)
+{
+    fixture *f = *state;
+    rsq_result *r = NULL;
+
+    fixture_open(f, NULL);
+    EXEC(f, T);
+    EXEC(f, "CREATE INDEX tb ON t(b)");
+    EXEC(f, "CREATE TABLE u(x, y)");
+    WANT(f, RSQ_OK,
+         rsq_stream_dependencies(f->db,
+                                 "SELECT t.a, u.x FROM t JOIN u ON u.x = t.a WHERE t.b = ? AND u.y > 1", NULL,
+                                 &r, &f->err));
+    EXPECT_RESULT(r, "'main.t'|'key'|'columns a, b'|'b = ?1'\n'main.u'|'column'|'columns x, y'|NULL");
+    assert_string_equal(rsq_result_column_name(r, 1), "level");
+    rsq_result_unref(r);
+    WANT(f, RSQ_OK, rsq_stream_dependencies(f->db, "SELECT random(), 1", NULL, &r, &f->err));
+    EXPECT_RESULT(r, "NULL|'volatile'|'random'|NULL\nNULL|'constant'|NULL|NULL");
+    rsq_result_unref(r);
+    WANT(f, RSQ_EREADONLY, rsq_stream_dependencies(f->db, "DELETE FROM t", NULL, &r, &f->err));
+    WANT(f, RSQ_ESQL, rsq_stream_dependencies(f->db, "SELECT FROM", NULL, &r, &f->err));
+}
+
+/* The counters say why a query was spared. */
+static void spared_commits_are_counted(void **state)
+{
+    fixture *f = *state;
+    rsq_stream_counters c;
+    probe *by_key, *by_column;
+
+    fixture_open(f, NULL);
+    EXEC(f, T);
+    EXEC(f, T_ROWS);
+    EXEC(f, "CREATE TABLE u(x)");
+    EXEC(f, "CREATE TRIGGER tr AFTER INSERT ON u BEGIN UPDATE t SET a = a, c = c; END");
+    by_key = WATCH(f, "SELECT a FROM t WHERE id = 1");
+    by_column = WATCH(f, "SELECT c FROM t");
+    EXPECT_EVENT(by_key, "10");
+    (void)probe_await(by_column, __FILE__, __LINE__);
+    EXEC(f, "UPDATE t SET a = 21 WHERE id = 2");
+    EXEC(f, "UPDATE t SET a = 22 WHERE id = 2");
+    EXEC(f, "UPDATE t SET d = d + 1");
+    /* With something else in the commit: SQLite writes no page that stays as it was. */
+    EXEC(f, "INSERT INTO u VALUES (1)");
+    EXEC(f, "UPDATE t SET a = 11 WHERE id = 1");
+    c = probe_stats(by_key);
+    assert_int_equal(c.woken, 1);
+    assert_int_equal(c.spared_by_key, 3);
+    assert_int_equal(c.spared_by_value, 1);
+    assert_int_equal(c.spared_by_column, 0);
+    c = probe_stats(by_column);
+    assert_int_equal(c.woken, 0);
+    assert_int_equal(c.spared_by_key, 0);
+    assert_int_equal(c.spared_by_value, 1);
+    assert_int_equal(c.spared_by_column, 4);
+}
+
 static void the_table_of_wakes(void **state)
 {
     check_all(*state, 0);
@@ -745,6 +822,9 @@ int main(void)
         CASE(failed_writes),
         CASE(many_columns),
         CASE(query_opened_during_a_transaction),
+        CASE(volatile_queries_are_refused),
+        CASE(dependencies),
+        CASE(spared_commits_are_counted),
         CASE(the_table_of_wakes),
         CASE(without_the_column_level),
         CASE(without_the_value_level),
