@@ -83,7 +83,7 @@ rsq_code rsq_notify(rsq_db *db, const char *const *tables, size_t count, rsq_err
     if (code == RSQ_OK)
         code = rsq_db_pin(db, err);
     if (code == RSQ_OK) {
-        changes.commit_seq = atomic_load_explicit(&db->core->seq.newest, memory_order_relaxed);
+        /* No number: up to which commit everything was told is not changed by this. */
         rsq_streams_commit(db->streams, &changes);
         rsq_db_unpin(db);
     }
