@@ -400,8 +400,7 @@ void rsq_conn_close(rsq_conn *c)
         return;
     rsq_stmt_cache_fini(&c->statements);
     rsq_walindex_fini(&c->walindex);
-    for (size_t i = 0; i < RSQ_CONTROL_COUNT; i++)
-        sqlite3_finalize(c->control[i]);
+    rsq_conn_finalize_controls(c);
     rsq_builder_fini(&c->builder);
     rsq_capture_fini(&c->capture);
     rsq_changes_fini(&c->committed);

@@ -1,6 +1,8 @@
 /* Control statements: compiled once a connection, then stepped. */
 #include "sql/internal.h"
 
+#include <stdio.h>
+
 static const char *const control_sql[RSQ_CONTROL_COUNT] = {
     [RSQ_CONTROL_BEGIN] = "BEGIN",
     [RSQ_CONTROL_BEGIN_IMMEDIATE] = "BEGIN IMMEDIATE",
@@ -25,18 +27,51 @@ int rsq_conn_prepare_controls(rsq_conn *c)
     return rc;
 }
 
+static int run_kept(sqlite3_stmt *s)
+{
+    if (sqlite3_step(s) == SQLITE_DONE) {
+        sqlite3_reset(s);
+        return SQLITE_OK;
+    }
+    return sqlite3_reset(s);
+}
+
 int rsq_conn_control(rsq_conn *c, rsq_control which)
 {
     int rc = prepare_control(c, which);
 
-    if (rc != SQLITE_OK)
-        return rc;
-    rc = sqlite3_step(c->control[which]);
-    if (rc == SQLITE_DONE) {
-        sqlite3_reset(c->control[which]);
-        return SQLITE_OK;
+    return rc == SQLITE_OK ? run_kept(c->control[which]) : rc;
+}
+
+int rsq_conn_control_savepoint(rsq_conn *c, rsq_savepoint_verb verb, unsigned depth)
+{
+    static const char *const verbs[RSQ_SAVEPOINT_VERBS] = {
+        [RSQ_SAVEPOINT_SET] = "SAVEPOINT",
+        [RSQ_SAVEPOINT_RELEASE] = "RELEASE",
+        [RSQ_SAVEPOINT_ROLLBACK_TO] = "ROLLBACK TO",
+    };
+    unsigned slot = depth + 2; /* goes round: the two largest depths, those of units, are 0 and 1 */
+    sqlite3_stmt **kept = slot < RSQ_SAVEPOINTS_KEPT ? &c->savepoints[slot][verb] : NULL;
+    char sql[64];
+    int rc;
+
+    if (kept && *kept)
+        return run_kept(*kept);
+    (void)snprintf(sql, sizeof sql, "%s rsq_%u", verbs[verb], depth);
+    if (!kept)
+        return rsq_conn_run(c, sql);
+    rc = sqlite3_prepare_v3(c->db, sql, -1, SQLITE_PREPARE_PERSISTENT, kept, NULL);
+    return rc == SQLITE_OK ? run_kept(*kept) : rc;
+}
+
+void rsq_conn_finalize_controls(rsq_conn *c)
+{
+    for (unsigned i = 0; i < RSQ_CONTROL_COUNT; i++)
+        sqlite3_finalize(c->control[i]);
+    for (unsigned i = 0; i < RSQ_SAVEPOINTS_KEPT; i++) {
+        for (unsigned verb = 0; verb < RSQ_SAVEPOINT_VERBS; verb++)
+            sqlite3_finalize(c->savepoints[i][verb]);
     }
-    return sqlite3_reset(c->control[which]);
 }
 
 int rsq_conn_run(rsq_conn *c, const char *sql)

@@ -29,6 +29,17 @@ typedef enum rsq_control {
     RSQ_CONTROL_COUNT
 } rsq_control;
 
+/* What is done with a savepoint. */
+typedef enum rsq_savepoint_verb {
+    RSQ_SAVEPOINT_SET,
+    RSQ_SAVEPOINT_RELEASE,
+    RSQ_SAVEPOINT_ROLLBACK_TO,
+    RSQ_SAVEPOINT_VERBS
+} rsq_savepoint_verb;
+
+/* Depths whose statements are kept, those of the two units of write.c and several.c among them. */
+#define RSQ_SAVEPOINTS_KEPT 66
+
 /* What the authorizer said while a statement was compiled; bits of rsq_stmt.kind. */
 enum {
     RSQ_STMT_DML = 1u << 0,    /* inserts, updates or deletes rows: with SCHEMA, those of the schema */
@@ -82,6 +93,8 @@ struct rsq_conn {
     sqlite3 *db;                              /* owned */
     rsq_stmt_cache statements;                /* owned; closed before `db` */
     sqlite3_stmt *control[RSQ_CONTROL_COUNT]; /* owned; NULL until first used */
+    /* Owned; NULL until first used. */
+    sqlite3_stmt *savepoints[RSQ_SAVEPOINTS_KEPT][RSQ_SAVEPOINT_VERBS];
     rsq_builder builder;
     rsq_guard guard;
     rsq_capture capture;
@@ -149,6 +162,12 @@ rsq_code rsq_sql_error(rsq_conn *c, int rc, const char *what, rsq_error *err);
 
 /* control.c: run a kept control statement; returns SQLite's code, the statement is reset. */
 int rsq_conn_control(rsq_conn *c, rsq_control which);
+
+/* control.c: the same for the savepoint of a depth, whose statement is kept unless it is very deep. */
+int rsq_conn_control_savepoint(rsq_conn *c, rsq_savepoint_verb verb, unsigned depth);
+
+/* control.c: free all of them. */
+void rsq_conn_finalize_controls(rsq_conn *c);
 
 /* transaction.c: drop the temporary objects that the writer has, if it may have some. SQLite's code. */
 int rsq_conn_drop_temporary(rsq_conn *c);

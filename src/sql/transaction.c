@@ -7,8 +7,6 @@
  */
 #include "sql/internal.h"
 
-#include <stdio.h>
-
 /*
  * SQLite may keep the read transaction of a statement that failed: an R-Tree
  * does, of an UPDATE that met a key that is there. When another process commits
@@ -263,17 +261,9 @@ rsq_code rsq_conn_commit(rsq_conn *c, rsq_error *err)
     return RSQ_OK;
 }
 
-static int run_numbered(rsq_conn *c, const char *verb, unsigned depth)
-{
-    char sql[64];
-
-    (void)snprintf(sql, sizeof sql, "%s rsq_%u", verb, depth);
-    return rsq_conn_run(c, sql);
-}
-
 rsq_code rsq_conn_savepoint(rsq_conn *c, unsigned depth, rsq_error *err)
 {
-    int rc = run_numbered(c, "SAVEPOINT", depth);
+    int rc = rsq_conn_control_savepoint(c, RSQ_SAVEPOINT_SET, depth);
 
     return rc == SQLITE_OK ? RSQ_OK : rsq_sql_error(c, rc, "savepoint", err);
 }
@@ -283,7 +273,8 @@ void rsq_conn_rollback_to(rsq_conn *c, unsigned depth)
     /* What the undone statements changed stays noted: a query may wake once too often, never too seldom. */
     if (sqlite3_get_autocommit(c->db))
         return;
-    if (run_numbered(c, "ROLLBACK TO", depth) == SQLITE_OK && run_numbered(c, "RELEASE", depth) == SQLITE_OK)
+    if (rsq_conn_control_savepoint(c, RSQ_SAVEPOINT_ROLLBACK_TO, depth) == SQLITE_OK &&
+        rsq_conn_control_savepoint(c, RSQ_SAVEPOINT_RELEASE, depth) == SQLITE_OK)
         return;
     /* What cannot be undone alone is undone with all of it: better nothing than half. */
     rsq_conn_rollback(c);
@@ -291,7 +282,7 @@ void rsq_conn_rollback_to(rsq_conn *c, unsigned depth)
 
 rsq_code rsq_conn_release(rsq_conn *c, unsigned depth, rsq_error *err)
 {
-    int rc = run_numbered(c, "RELEASE", depth);
+    int rc = rsq_conn_control_savepoint(c, RSQ_SAVEPOINT_RELEASE, depth);
     rsq_code code;
 
     if (rc == SQLITE_OK)
