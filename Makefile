@@ -23,7 +23,7 @@ PARTS = -Dcli=enabled -Dexamples=enabled -Dbench=enabled -Dtests=enabled
 MINUTES = 10
 SEED =
 
-.PHONY: all setup demo test soak soak-checkpoint bench bench-instructions install format clean distclean help
+.PHONY: all setup demo test soak soak-checkpoint bench bench-quick bench-instructions install format clean distclean help
 
 all: setup
 	@test -f $(BUILD)/build.ninja || meson setup $(BUILD) $(PARTS) $(MESONFLAGS)
@@ -48,6 +48,9 @@ soak-checkpoint: all
 bench: all
 	@$(BUILD)/bench/rsq-bench
 
+bench-quick: all
+	@$(BUILD)/bench/rsq-bench run --quick
+
 bench-instructions: all
 	@bench/instructions.py $(BUILD)/bench/rsq-bench --output $(BUILD)/bench/instructions.txt
 
@@ -71,7 +74,7 @@ help:
 	@echo 'make demo       import a real data set and run the main job on it'
 	@echo 'make test       build and run all tests; TESTS=... for some'
 	@echo 'make soak       try live queries on random commits for MINUTES=10, with SEED=...'
-	@echo 'make bench      build and run the benchmark'
+	@echo 'make bench      build and run the benchmark, quickly; bench-quick is the same'
 	@echo 'make bench-instructions'
 	@echo '                count the instructions of some cases; needs valgrind'
 	@echo 'make install    install to PREFIX (/usr/local), below DESTDIR'

@@ -28,6 +28,7 @@ enum {
     WRITE_WATCHED = 1u << 11,       /* library: 50 live queries on the table */
     WRITE_PARKED = 1u << 12,        /* asynchronous: all threads sleep beforehand */
     WRITE_TAKE_MAX = 1u << 13,      /* the longest of all commits, not the 99.9th percentile */
+    WRITE_NO_GROUPS = 1u << 14,     /* library: RSQ_OPEN_NO_GROUP_COMMIT */
     WRITE_THREADS_SHIFT = 16        /* number of threads, from here up */
 };
 

@@ -56,6 +56,7 @@ void *rsq_writer_open(const bench_ctx *at)
         goto fail;
     opts.synchronous = at->peer->variant & WRITE_FULL ? RSQ_SYNC_FULL : RSQ_SYNC_DEFAULT;
     opts.flags = RSQ_OPEN_NO_EXTERNAL_WRITERS;
+    opts.flags |= at->peer->variant & WRITE_NO_GROUPS ? (uint32_t)RSQ_OPEN_NO_GROUP_COMMIT : 0;
     rc = rsq_open(at->path, &opts, &w->db, &err);
     if (rc != RSQ_OK) {
         bench_fail_code(at, "open", rc, &err);
