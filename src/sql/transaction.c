@@ -100,23 +100,41 @@ void rsq_conn_note_commit(rsq_conn *c)
 
 /*
  * After a failure the log hook is not called, although OR FAIL commits what it
- * kept. Rows that were undone count as changes too, if a trigger made them; so
- * it is the counter that tells. If it has moved, it may have been another
- * process, and then not only our own tables have changed.
+ * kept. SQLite calls it with the next statement that succeeds, whatever that
+ * writes to; in an attached database it would be counted with that one's commit.
+ * So an empty transaction lets it be called now.
+ */
+static void ask_log(rsq_conn *c)
+{
+    if (!c->wal || !sqlite3_get_autocommit(c->db))
+        return;
+    if (rsq_conn_control(c, RSQ_CONTROL_BEGIN) != SQLITE_OK ||
+        rsq_conn_control(c, RSQ_CONTROL_COMMIT) != SQLITE_OK)
+        c->broken = true;
+}
+
+/*
+ * Rows that were undone count as changes too, if a trigger made them; so it is
+ * the counter that tells. If it has moved, it may have been another process, and
+ * then not only our own tables have changed.
  */
 static bool may_have_committed(const rsq_conn *c)
 {
-    return !c->walindex.mapped || !c->locked || rsq_walindex_live_counter(&c->walindex) != c->raw_locked;
+    return c->logged > 0 || !c->walindex.mapped || !c->locked ||
+           rsq_walindex_live_counter(&c->walindex) != c->raw_locked;
 }
 
 void rsq_conn_note_failure(rsq_conn *c, int64_t total_before)
 {
+    bool changed = sqlite3_total_changes64(c->db) != total_before;
+
     end_leftover(c);
-    if (sqlite3_total_changes64(c->db) == total_before ||
-        (c->wal && c->logged == 0 && !may_have_committed(c))) {
+    if (changed)
+        ask_log(c);
+    if (!changed || (c->wal && !may_have_committed(c))) {
         rsq_capture_drop(c);
-    } else if (c->wal && c->logged == 0) {
-        c->logged = 1;
+    } else if (c->wal) {
+        c->logged = c->logged ? c->logged : 1;
         c->capture.transaction.all = true;
     }
     rsq_conn_note_commit(c);

@@ -56,6 +56,40 @@ static void what_or_fail_keeps_is_told(void **state)
     EXPECT_REACHES(p, "1\n3\n9");
 }
 
+/*
+ * The same in an attached database. SQLite tells of the log that grew by it with the next statement that
+ * succeeds, whatever that writes to, and that commit must not be counted as two: then the next commit of
+ * another process would be taken for the second one.
+ */
+static void what_or_fail_keeps_is_counted_once(void **state)
+{
+    fixture *f = *state;
+    char *path = fixture_file(f, "attached.db");
+    rsq_attach side = {"side", path};
+    rsq_open_options o = {.size = sizeof o, .attach = &side, .nattach = 1};
+    rsq_result *r = NULL;
+    uint64_t before;
+    probe *p;
+
+    fixture_open(f, &o);
+    fixture_canary(f);
+    EXEC(f, "CREATE TABLE side.t(id INTEGER PRIMARY KEY)");
+    EXEC(f, "INSERT INTO side.t VALUES (3)");
+    EXEC(f, "CREATE TABLE main.other(n)");
+    p = WATCH(f, "SELECT id FROM side.t ORDER BY id");
+    EXPECT_EVENT(p, "3");
+    WANT(f, RSQ_ESQL,
+         rsq_execute(f->db, "INSERT OR FAIL INTO side.t VALUES (1), (3)", NULL, 0, NULL, NULL, &f->err));
+    EXPECT_EVENT(p, "1\n3");
+    before = p->newest;
+    WANT(f, RSQ_OK, rsq_execute(f->db, "INSERT INTO other VALUES (1)", NULL, 0, NULL, &r, &f->err));
+    assert_int_equal(rsq_result_commit_seq(r), before + 1);
+    rsq_result_unref(r);
+    free(foreign_sql(f, path, "INSERT INTO t VALUES (9)"));
+    EXPECT_REACHES(p, "1\n3\n9");
+    free(path);
+}
+
 static rsq_code insert_again(rsq_tx *tx, void *ctx)
 {
     fixture *f = ctx;
@@ -89,6 +123,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         CASE(failed_commit_hides_no_other_process),
         CASE(what_or_fail_keeps_is_told),
+        CASE(what_or_fail_keeps_is_counted_once),
         CASE(failed_write_leaves_no_snapshot),
     };
 
