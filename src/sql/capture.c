@@ -284,6 +284,8 @@ void rsq_capture_preupdate(void *conn, sqlite3 *db, int op, const char *schema, 
         cap->last_schema = schema;
         cap->table = NULL;
         cap->ended = false;
+        if (sqlite3_preupdate_depth(db) > 0)
+            cap->nested = true;
         /* Temporary tables are the writer's own, and no reader can see them, unless there is but one
          * connection. */
         if (c->role == RSQ_CONN_ONLY || sqlite3_stricmp(schema, "temp") != 0) {
@@ -314,6 +316,7 @@ void rsq_capture_statement_begin(rsq_conn *c)
     if (!c->capture.ended)
         keep_statement(&c->capture);
     rsq_names_clear(&c->capture.statement);
+    c->capture.nested = false;
     forget_table(&c->capture);
 }
 

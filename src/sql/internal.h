@@ -70,6 +70,7 @@ typedef struct rsq_capture {
     const char *last_table; /* borrowed for the statement: the name the hook saw last */
     const char *last_schema;
     bool ended;              /* `statement` is in `transaction` */
+    bool nested;             /* a trigger or a foreign key changed rows in the statement */
     bool watching;           /* `watch` is what this transaction looks at */
     bool untold;             /* there was no memory to note what it changed */
     rsq_watch *watch;        /* owned reference; NULL: nothing is watched */

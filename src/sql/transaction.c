@@ -126,7 +126,7 @@ static bool may_have_committed(const rsq_conn *c)
 
 void rsq_conn_note_failure(rsq_conn *c, int64_t total_before)
 {
-    bool changed = sqlite3_total_changes64(c->db) != total_before;
+    bool changed = sqlite3_total_changes64(c->db) != total_before || c->capture.nested;
 
     end_leftover(c);
     if (changed)

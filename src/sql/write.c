@@ -128,7 +128,9 @@ static rsq_code execute_plain(rsq_conn *c, rsq_stmt *s, const rsq_request *rq, b
     }
     rsq_capture_statement_begin(c);
     code = step_once(c, s, rq, out != NULL, out, err);
-    if (code != RSQ_OK && sqlite3_total_changes64(c->db) == total)
+    /* SQLite does not count rows that a trigger changed before one inside it failed, and OR FAIL keeps them.
+     */
+    if (code != RSQ_OK && sqlite3_total_changes64(c->db) == total && !c->capture.nested)
         rsq_capture_statement_drop(c);
     rsq_capture_statement_end(c, s->kind);
     rsq_conn_note_rowid(c, s->kind);

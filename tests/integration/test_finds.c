@@ -90,6 +90,40 @@ static void what_or_fail_keeps_is_counted_once(void **state)
     free(path);
 }
 
+static rsq_code fail_and_go_on(rsq_tx *tx, void *ctx)
+{
+    fixture *f = ctx;
+
+    assert_int_equal(
+        rsq_tx_execute(tx, "UPDATE OR FAIL t SET k = 5 WHERE k = 6", NULL, 0, NULL, NULL, &f->err), RSQ_ESQL);
+    return rsq_tx_execute(tx, "INSERT INTO other VALUES (1)", NULL, 0, NULL, NULL, &f->err);
+}
+
+/*
+ * In a transaction: what a trigger did before another trigger of it failed is kept by OR FAIL, though SQLite
+ * does not count it among the changes.
+ */
+static void what_a_trigger_did_before_or_fail_is_told(void **state)
+{
+    fixture *f = *state;
+    probe *p;
+
+    fixture_open(f, NULL);
+    fixture_canary(f);
+    EXEC(f, "CREATE TABLE t(k PRIMARY KEY, a)");
+    EXEC(f, "CREATE TABLE notes(a, b)");
+    EXEC(f, "CREATE TABLE journal(id INTEGER PRIMARY KEY)");
+    EXEC(f, "CREATE TABLE other(n)");
+    EXEC(f, "CREATE TRIGGER note BEFORE UPDATE ON t BEGIN INSERT INTO notes VALUES (new.a, 1); END");
+    EXEC(f, "CREATE TRIGGER also AFTER INSERT ON notes BEGIN INSERT INTO journal VALUES (new.b); END");
+    EXEC(f, "INSERT INTO t VALUES (5, 5), (6, 6)");
+    EXEC(f, "INSERT INTO journal VALUES (1)");
+    p = WATCH(f, "SELECT a, count(*) FROM notes GROUP BY a");
+    EXPECT_EVENT(p, "");
+    WANT(f, RSQ_OK, rsq_transaction(f->db, fail_and_go_on, f, NULL, &f->err));
+    EXPECT_REACHES(p, "6|1");
+}
+
 static rsq_code insert_again(rsq_tx *tx, void *ctx)
 {
     fixture *f = ctx;
@@ -121,9 +155,8 @@ static void failed_write_leaves_no_snapshot(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        CASE(failed_commit_hides_no_other_process),
-        CASE(what_or_fail_keeps_is_told),
-        CASE(what_or_fail_keeps_is_counted_once),
+        CASE(failed_commit_hides_no_other_process), CASE(what_or_fail_keeps_is_told),
+        CASE(what_or_fail_keeps_is_counted_once),   CASE(what_a_trigger_did_before_or_fail_is_told),
         CASE(failed_write_leaves_no_snapshot),
     };
 
