@@ -23,7 +23,7 @@ PARTS = -Dcli=enabled -Dexamples=enabled -Dbench=enabled -Dtests=enabled
 MINUTES = 10
 SEED =
 
-.PHONY: all setup demo test soak soak-checkpoint bench bench-quick bench-instructions install format clean distclean help
+.PHONY: all setup demo test soak soak-checkpoint plants bench bench-quick bench-instructions install format clean distclean help
 
 all: setup
 	@test -f $(BUILD)/build.ninja || meson setup $(BUILD) $(PARTS) $(MESONFLAGS)
@@ -44,6 +44,10 @@ soak: all
 # The log with slow readers, and what checkpoints cost a commit.
 soak-checkpoint: all
 	@$(BUILD)/tests/soak-checkpoint $$(($(MINUTES) * 60))
+
+plants: setup
+	@test -f $(BUILD)/build.ninja || meson setup $(BUILD) $(PARTS) $(MESONFLAGS)
+	@ninja -C $(BUILD) plants
 
 bench: all
 	@$(BUILD)/bench/rsq-bench
@@ -74,6 +78,7 @@ help:
 	@echo 'make demo       import a real data set and run the main job on it'
 	@echo 'make test       build and run all tests; TESTS=... for some'
 	@echo 'make soak       try live queries on random commits for MINUTES=10, with SEED=...'
+	@echo 'make plants     build defects in, one after the other, and see that live queries are found wrong'
 	@echo 'make bench      build and run the benchmark, quickly; bench-quick is the same'
 	@echo 'make bench-instructions'
 	@echo '                count the instructions of some cases; needs valgrind'

@@ -18,6 +18,7 @@
 #include <assert.h>
 #include <string.h>
 
+#include "base/plant.h"
 #include "sql/key.h"
 
 /* One row that is about to change. */
@@ -62,6 +63,8 @@ static bool is_same(row *r, sqlite3_value *a, sqlite3_value *b)
     int x_len, y_len;
     double d, e;
 
+    if (RSQ_PLANTED(RSQ_PLANT_TYPE) && type == SQLITE_INTEGER && sqlite3_value_type(b) == SQLITE_FLOAT)
+        return (double)sqlite3_value_int64(a) == sqlite3_value_double(b);
     if (type != sqlite3_value_type(b))
         return false;
     switch (type) {
@@ -99,7 +102,7 @@ static bool has_value(row *r, uint32_t column)
 static bool is_moved(row *r, const rsq_watch_table *w)
 {
     if (w->rowid)
-        return r->key1 != r->key2;
+        return r->key1 != r->key2 && !RSQ_PLANTED(RSQ_PLANT_ROWID_CHANGE);
     for (size_t i = 0; i < w->nprimary; i++) {
         if (column_changed(r, w->primary[i]))
             return true;
@@ -211,7 +214,7 @@ static void take_points(row *r, rsq_change_log *log, rsq_table_change *t, uint64
     for (size_t i = 0; points && i < w->nkeys && !r->failed; i++) {
         rsq_key_point *before = &points[i], *after = &points[w->nkeys + i];
 
-        if (r->op != SQLITE_INSERT)
+        if (r->op != SQLITE_INSERT && !(r->op == SQLITE_UPDATE && RSQ_PLANTED(RSQ_PLANT_OLD_KEY)))
             take_point(r, log, &w->keys[i], BEFORE, before);
         if (r->op != SQLITE_DELETE && !r->failed)
             take_point(r, log, &w->keys[i], AFTER, after);
@@ -269,6 +272,30 @@ static rsq_table_change *find_table(rsq_conn *c, const char *schema, const char 
     return t;
 }
 
+/* Is it a row that the statement that runs removes to make room? For RSQ_PLANT_VICTIM. */
+static bool is_victim(sqlite3 *db, int op)
+{
+    sqlite3_stmt *s = NULL;
+
+    if (op != SQLITE_DELETE || sqlite3_preupdate_depth(db) > 0)
+        return false;
+    while ((s = sqlite3_next_stmt(db, s)) != NULL) {
+        const char *sql = sqlite3_stmt_busy(s) ? sqlite3_sql(s) : NULL;
+
+        if (sql && !sqlite3_stmt_readonly(s) && sqlite3_strnicmp(sql, "DELETE", 6) != 0)
+            return true;
+    }
+    return false;
+}
+
+/* Would the defect that is planted overlook the row? */
+static bool is_overlooked(const rsq_capture *cap, sqlite3 *db, int op, const char *table)
+{
+    return (RSQ_PLANTED(RSQ_PLANT_TRIGGER) && sqlite3_preupdate_depth(db) > 0) ||
+           (RSQ_PLANTED(RSQ_PLANT_VICTIM) && is_victim(db, op)) ||
+           (RSQ_PLANTED(RSQ_PLANT_FIRST_TABLE) && cap->last_table && cap->last_table != table);
+}
+
 void rsq_capture_preupdate(void *conn, sqlite3 *db, int op, const char *schema, const char *table,
                            sqlite3_int64 key1, sqlite3_int64 key2)
 {
@@ -278,6 +305,10 @@ void rsq_capture_preupdate(void *conn, sqlite3 *db, int op, const char *schema, 
 
     if (!c->locked)
         rsq_conn_note_lock(c);
+    if (is_overlooked(cap, db, op, table))
+        return;
+    if (RSQ_PLANTED(RSQ_PLANT_ATTACHED))
+        schema = "main";
     /* Both names belong to the schema, which cannot change while a statement runs. */
     if (table != cap->last_table || schema != cap->last_schema) {
         cap->last_table = table;
@@ -293,7 +324,7 @@ void rsq_capture_preupdate(void *conn, sqlite3 *db, int op, const char *schema, 
             cap->table = find_table(c, schema, table);
         }
     }
-    if (cap->table)
+    if (cap->table && (cap->table->watch->rowid || !RSQ_PLANTED(RSQ_PLANT_NO_ROWID)))
         capture_row(c, &r);
 }
 
@@ -324,7 +355,7 @@ void rsq_capture_statement_end(rsq_conn *c, uint32_t kind)
 {
     keep_statement(&c->capture);
     forget_table(&c->capture);
-    if (kind & RSQ_STMT_SCHEMA)
+    if ((kind & RSQ_STMT_SCHEMA) && !RSQ_PLANTED(RSQ_PLANT_SCHEMA))
         c->capture.transaction.all = true;
 }
 

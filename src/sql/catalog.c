@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/alloc.h"
+#include "base/plant.h"
 
 static void free_table(rsq_catalog_table *t)
 {
@@ -127,7 +128,7 @@ static int take_index(void *ctx, int n, char **v, char **names)
 
 static rsq_collation collation_of(const char *name)
 {
-    if (!name || sqlite3_stricmp(name, "BINARY") == 0)
+    if (!name || sqlite3_stricmp(name, "BINARY") == 0 || RSQ_PLANTED(RSQ_PLANT_COLLATION))
         return RSQ_COLLATION_BINARY;
     if (sqlite3_stricmp(name, "NOCASE") == 0)
         return RSQ_COLLATION_NOCASE;

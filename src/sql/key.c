@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/hash.h"
+#include "base/plant.h"
 
 /* --- comparison --- */
 
@@ -295,6 +296,8 @@ rsq_operand_verdict rsq_operand_value(const rsq_operand *o, const rsq_value *par
         return RSQ_OPERAND_DOUBTFUL;
     if (out->type == RSQ_NULL && o->skips_null)
         return RSQ_OPERAND_NONE;
+    if (RSQ_PLANTED(RSQ_PLANT_AFFINITY))
+        return verdict;
     for (size_t i = 0; i < sizeof o->affinity && o->affinity[i] && verdict == RSQ_OPERAND_VALUE; i++)
         verdict = apply(o->affinity[i], out, room);
     return verdict;

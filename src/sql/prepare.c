@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/alloc.h"
+#include "base/plant.h"
 
 size_t rsq_sql_skip(const char *sql, size_t len)
 {
@@ -46,7 +47,11 @@ rsq_code rsq_conn_compile_next(rsq_conn *c, const char *sql, size_t len, unsigne
     c->guard.kind = 0;
     c->guard.refused[0] = '\0';
     c->guard.compiling = true;
+    if (RSQ_PLANTED(RSQ_PLANT_LATE_HOOK))
+        sqlite3_preupdate_hook(c->db, NULL, NULL);
     rc = sqlite3_prepare_v3(c->db, sql, (int)len, flags, out, tail);
+    if (RSQ_PLANTED(RSQ_PLANT_LATE_HOOK) && c->role != RSQ_CONN_READER)
+        sqlite3_preupdate_hook(c->db, rsq_capture_preupdate, c);
     c->guard.compiling = false;
     if (rc != SQLITE_OK && c->guard.refused[0])
         return rsq_error_set(err, RSQ_EREFUSED, "%s", c->guard.refused);

@@ -17,6 +17,7 @@
 #include <string.h>
 
 #include "base/alloc.h"
+#include "base/plant.h"
 #include "sql/analysis.h"
 
 static bool is_system(const char *table)
@@ -160,7 +161,7 @@ static void open_cursors(rsq_analysis *a)
 
         if (s->does & RSQ_STEP_OPAQUE)
             a->d->everything = true;
-        else if (opens_btree(s))
+        else if (opens_btree(s) && !RSQ_PLANTED(RSQ_PLANT_CURSORS))
             open_cursor(a, i);
         else if (s->opcode == RSQ_OP_VOPEN)
             rsq_analysis_virtual(a, s->p4 ? s->p4 : "");
@@ -227,6 +228,8 @@ static void add_column(rsq_analysis *a, const rsq_catalog_table *t, int column, 
         rsq_column_set_add(to, (unsigned)column);
         return;
     }
+    if (RSQ_PLANTED(RSQ_PLANT_GENERATED))
+        return;
     sql = t->rowid ? sqlite3_mprintf("SELECT \"%w\" FROM \"%w\".\"%w\" NOT INDEXED", t->columns[column].name,
                                      t->schema, t->name)
                    : NULL;
@@ -241,6 +244,8 @@ static void add_index(rsq_analysis *a, const rsq_opened *o, rsq_column_set *to)
 {
     const rsq_catalog_index *index = o->index;
 
+    if (index->computed && RSQ_PLANTED(RSQ_PLANT_GENERATED))
+        return;
     if (index->partial || index->computed) {
         add_computed_index(a, o->table, index, to);
         return;
@@ -288,6 +293,8 @@ static void add_step_columns(rsq_analysis *a, const rsq_opened *o, rsq_column_se
             column = o->index->parts[s->p2].column;
         else
             column = -1;
+        if (column >= 0 && RSQ_PLANTED(RSQ_PLANT_GENERATED) && o->table->columns[column].is_virtual)
+            continue;
         if (column >= 0)
             rsq_column_set_add(to, (unsigned)column);
         /* The columns of an index are added as a whole; a cursor number may serve several. */
@@ -301,7 +308,7 @@ static void add_cursor_columns(rsq_analysis *a, const rsq_opened *o)
     rsq_column_set columns = {0};
 
     add_step_columns(a, o, &columns);
-    if (o->index && !only_counts(a, o->cursor))
+    if (o->index && !only_counts(a, o->cursor) && !RSQ_PLANTED(RSQ_PLANT_INDEX))
         add_index(a, o, &columns);
     rsq_column_set_merge(&a->d->tables[o->dep].columns, &columns);
     rsq_column_set_fini(&columns);

@@ -7,6 +7,8 @@
  */
 #include "sql/internal.h"
 
+#include "base/plant.h"
+
 /*
  * SQLite may keep the read transaction of a statement that failed: an R-Tree
  * does, of an UPDATE that met a key that is there. When another process commits
@@ -86,7 +88,7 @@ void rsq_conn_note_commit(rsq_conn *c)
 
     if (wrote) {
         /* What wrote without a row event is not known. */
-        if (rsq_names_empty(changed))
+        if (rsq_names_empty(changed) && !RSQ_PLANTED(RSQ_PLANT_SCHEMA) && !RSQ_PLANTED(RSQ_PLANT_LATE_HOOK))
             changed->all = true;
         seq = number_commit(c, &foreign);
         note_origin(c, foreign);
@@ -291,6 +293,8 @@ void rsq_conn_rollback_to(rsq_conn *c, unsigned depth)
     /* What the undone statements changed stays noted: a query may wake once too often, never too seldom. */
     if (sqlite3_get_autocommit(c->db))
         return;
+    if (RSQ_PLANTED(RSQ_PLANT_ROLLBACK_TO))
+        rsq_names_clear(&c->capture.transaction);
     if (rsq_conn_control_savepoint(c, RSQ_SAVEPOINT_ROLLBACK_TO, depth) == SQLITE_OK &&
         rsq_conn_control_savepoint(c, RSQ_SAVEPOINT_RELEASE, depth) == SQLITE_OK)
         return;

@@ -3,6 +3,8 @@
 
 #include <limits.h>
 
+#include "base/plant.h"
+
 static rsq_code step_once(rsq_conn *c, rsq_stmt *s, const rsq_request *rq, bool want_rows, rsq_result **out,
                           rsq_error *err)
 {
@@ -130,7 +132,8 @@ static rsq_code execute_plain(rsq_conn *c, rsq_stmt *s, const rsq_request *rq, b
     code = step_once(c, s, rq, out != NULL, out, err);
     /* SQLite does not count rows that a trigger changed before one inside it failed, and OR FAIL keeps them.
      */
-    if (code != RSQ_OK && sqlite3_total_changes64(c->db) == total && !c->capture.nested)
+    if (code != RSQ_OK &&
+        ((sqlite3_total_changes64(c->db) == total && !c->capture.nested) || RSQ_PLANTED(RSQ_PLANT_OR_FAIL)))
         rsq_capture_statement_drop(c);
     rsq_capture_statement_end(c, s->kind);
     rsq_conn_note_rowid(c, s->kind);

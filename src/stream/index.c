@@ -5,6 +5,7 @@
 
 #include "base/alloc.h"
 #include "base/names.h"
+#include "base/plant.h"
 #include "resqlite.h"
 #include "sql/key.h"
 
@@ -836,7 +837,7 @@ static void meet_all(matching *m)
 
 static bool concerns(uint64_t mask, uint64_t bits)
 {
-    return bits == RSQ_WATCH_ROW || (mask & bits);
+    return (bits == RSQ_WATCH_ROW && !(mask == 0 && RSQ_PLANTED(RSQ_PLANT_COUNT))) || (mask & bits);
 }
 
 static void meet_range(rsq_interval *i, void *ctx)

@@ -4,6 +4,7 @@
 
 #include "base/alloc.h"
 #include "base/hash.h"
+#include "base/plant.h"
 #include "base/values.h"
 #include "stream/group.h"
 #include "stream/streams.h"
@@ -109,7 +110,7 @@ void rsq_live_wake_locked(rsq_live *live, rsq_urgency urgency)
     live->counters.woken++;
     live->checking = false;
     if (live->state == RSQ_LIVE_RUNNING)
-        live->marked = true;
+        live->marked = !RSQ_PLANTED(RSQ_PLANT_MARK);
     else if (live->state == RSQ_LIVE_IDLE)
         rsq_live_queue_in_time_locked(live, urgency);
 }
@@ -147,6 +148,8 @@ void rsq_live_check_locked(rsq_live *live)
 
 void rsq_live_forget_reads_locked(rsq_live *live)
 {
+    if (RSQ_PLANTED(RSQ_PLANT_OLD_READS))
+        return;
     live->unsure = true;
     rsq_live_set_reads_locked(live, NULL);
 }

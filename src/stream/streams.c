@@ -4,6 +4,7 @@
 
 #include "base/alloc.h"
 #include "base/error.h"
+#include "base/plant.h"
 #include "stream/group.h"
 #include "stream/stream.h"
 
@@ -106,7 +107,7 @@ uint64_t rsq_streams_told(rsq_streams *ss)
 /* Somebody else has committed: what was changed is not known, but whoever has run since has seen it. */
 static void tell_foreign_locked(rsq_streams *ss, const rsq_foreign_news *news)
 {
-    for (rsq_live *live = ss->first; live; live = live->next) {
+    for (rsq_live *live = RSQ_PLANTED(RSQ_PLANT_FOREIGN) ? NULL : ss->first; live; live = live->next) {
         if (news->schema_changed)
             rsq_live_forget_reads_locked(live);
         if (live->run_seq < news->seq || live->state != RSQ_LIVE_IDLE || news->schema_changed ||
@@ -410,7 +411,7 @@ void rsq_streams_commit(void *streams, const rsq_changes *changes)
 
     rsq_mutex_lock(&ss->mu);
     /* Somebody else has committed before, and nobody has noticed yet. */
-    all = changes->tables.all || changes->before_seq > ss->told_seq;
+    all = changes->tables.all || (changes->before_seq > ss->told_seq && !RSQ_PLANTED(RSQ_PLANT_FOREIGN));
     if (changes->commit_seq > ss->told_seq)
         ss->told_seq = changes->commit_seq;
     if (all) {

@@ -571,6 +571,8 @@ void commits_generate(generator *g)
     }
     c = &g->plan->commits[g->plan->ncommits - 1];
     c->hasty = random_chance(&g->random, 20);
+    if (c->hasty && random_chance(&g->random, 40))
+        c->after_us = 100u << random_below(&g->random, 5);
     if (c->kind <= COMMIT_TX && random_chance(&g->random, 10))
         c->origin = ORACLE_ORIGIN;
 }

@@ -4,6 +4,7 @@
  * a fresh run of its SQL gives, and it was delivered only when it changed.
  *
  *   stream-oracle [--seed S] [--commits N] [--minutes M] [--episode E] [--verbose]
+ *   stream-oracle-plants --plant P …   the same, with a defect built in; 0: with each in turn
  *
  * A seed stands for an endless row of episodes, each a database of its own. A
  * failure is made small and printed as SQL; the exit status is 1.
@@ -16,6 +17,7 @@
 #include <unistd.h>
 
 #include "foreign.h"
+#include "plants.h"
 #include "random.h"
 #include "shrink.h"
 
@@ -28,6 +30,8 @@ typedef struct settings {
     unsigned minutes;
     uint64_t episode; /* begin with this one */
     bool verbose;
+    bool plants;    /* look for a defect */
+    uint64_t plant; /* 0: for each */
     char folder[200];
 } settings;
 
@@ -68,6 +72,8 @@ static bool parse(settings *s, int argc, char **argv)
             s->minutes = (unsigned)n;
         else if (strcmp(argv[i], "--episode") == 0)
             s->episode = n;
+        else if (strcmp(argv[i], "--plant") == 0 && n < plants_end())
+            s->plants = true, s->plant = n;
         else
             return false;
         i++;
@@ -154,6 +160,72 @@ static int run_all(const settings *s, const run_options *options)
     return status;
 }
 
+/* ------------------------------------------------------- plants -- */
+
+/* More, and a failure is not small. */
+#define STATEMENTS_MAX 10
+
+/* What it found is made small; how many statements that are. */
+static size_t make_small(plan *p, const failure *f, const run_options *options, const settings *s)
+{
+    size_t ncommits = shrink_plan(p, f, options);
+    size_t statements = plan_count(p, ncommits);
+    run_options told = *options;
+    tally ignored = {0};
+
+    if (s->verbose || statements > STATEMENTS_MAX) {
+        printf("%s\n", f->what);
+        (void)plan_print(p, ncommits, stdout);
+        told.report = stdout;
+        (void)run_plan(p, ncommits, &told, &ignored);
+    }
+    return statements;
+}
+
+static bool find_plant(const settings *s, const run_options *options, unsigned number)
+{
+    tally t = {0};
+    bool found = false, small = false;
+
+    plant(number);
+    for (uint64_t i = s->episode; !found && t.commits < s->commits; i++) {
+        uint64_t seed = episode_seed(s->seed, i);
+        plan p = {0};
+        failure f;
+
+        plan_generate(&p, seed, 200 + seed % 400);
+        f = run_plan(&p, p.ncommits, options, &t);
+        found = f.failed;
+        if (found) {
+            uint64_t commits = t.commits;
+            size_t statements = make_small(&p, &f, options, s);
+
+            small = statements <= STATEMENTS_MAX;
+            printf("%2u  %-16s %8" PRIu64 " %10zu%s\n", number, plant_name(number), commits, statements,
+                   small ? "" : "  FAILED: too many");
+        }
+        plan_fini(&p);
+    }
+    if (!found)
+        printf("%2u  %-16s FAILED: not found in %" PRIu64 " commits\n", number, plant_name(number),
+               t.commits);
+    fflush(stdout);
+    return found && small;
+}
+
+static int find_plants(const settings *s, const run_options *options)
+{
+    unsigned first = s->plant ? (unsigned)s->plant : 1, end = s->plant ? first + 1 : plants_end();
+    int status = 0;
+
+    printf("seed %" PRIu64 "\n    plant             commits statements\n", s->seed);
+    for (unsigned i = first; i < end; i++) {
+        if (!find_plant(s, options, i))
+            status = 1;
+    }
+    return status;
+}
+
 int main(int argc, char **argv)
 {
     settings s = {.seed = 1, .commits = 20000};
@@ -169,7 +241,7 @@ int main(int argc, char **argv)
         return 2;
     }
     options = (run_options){.folder = s.folder};
-    status = run_all(&s, &options);
+    status = s.plants ? find_plants(&s, &options) : run_all(&s, &options);
     (void)rmdir(s.folder);
     return status;
 }

@@ -73,8 +73,9 @@ typedef struct commit {
     size_t query;
     rsq_value params[PARAMS_MAX]; /* of COMMIT_MOVE; texts are static */
     uint32_t origin;
-    bool dropped; /* left out by the shrinker: of COMMIT_MOVE and COMMIT_CLOSE */
-    bool hasty;   /* the next one comes at once, before the streams have settled */
+    bool dropped;      /* left out by the shrinker: of COMMIT_MOVE and COMMIT_CLOSE */
+    bool hasty;        /* the next one comes before the streams have settled: at once, */
+    unsigned after_us; /* or so much later, when some of them run */
 } commit;
 
 typedef struct plan {

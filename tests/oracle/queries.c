@@ -245,8 +245,9 @@ static void generated_rows(draft *d)
         whole_table(d);
         return;
     }
-    PUT(d, "SELECT %s, %s FROM %s", t->key, c->name, t->name);
-    if (random_chance(&d->g->random, 50)) {
+    PUT(d, "SELECT %s, %s FROM %s", t->key,
+        random_chance(&d->g->random, 50) ? c->name : pick_column(d->g, t)->name, t->name);
+    if (random_chance(&d->g->random, 75)) {
         PUT(d, " WHERE %s = ", c->name);
         put_pick(d, VALUE_GENERATED);
     }
@@ -539,7 +540,7 @@ static const shape shapes[] = {
     {ordered_and_limited, 6},
     {some_rows, 2},
     {expression_rows, 5},
-    {generated_rows, 5},
+    {generated_rows, 14},
     {count_rows, 6},
     {aggregate, 6},
     {grouped, 4},

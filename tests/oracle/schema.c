@@ -81,6 +81,19 @@ static void add_generated(generator *g, table *t, sqlite3_str *sql)
 /* Names of attached tables begin so. */
 #define AUX "aux."
 
+/* Queries by a generated column read nothing that it is made from, if it has an index. */
+static void index_generated(generator *g, const table *t)
+{
+    const column *c = find_column(t, VALUE_GENERATED);
+    char name[16];
+
+    if (!c || random_chance(&g->random, 40))
+        return;
+    (void)snprintf(name, sizeof name, "%sg_%s", t->attached ? AUX : "", t->base);
+    add_object(&g->schema, "INDEX", name,
+               sqlite3_mprintf("CREATE INDEX IF NOT EXISTS %s ON %s(%s)", name, t->base, c->name));
+}
+
 static void make_table(generator *g, const char *name, table_kind kind)
 {
     table *t = &g->schema.tables[g->schema.ntables++];
@@ -108,6 +121,7 @@ static void make_table(generator *g, const char *name, table_kind kind)
     add_generated(g, t, sql);
     sqlite3_str_appendall(sql, tail);
     add_object(&g->schema, "TABLE", name, sqlite3_str_finish(sql));
+    index_generated(g, t);
 }
 
 /* Its rows are bounded by its key. */
@@ -164,7 +178,8 @@ static void make_virtual_tables(generator *g)
 /* An index on a column of any kind. */
 static char *index_on(generator *g, const char *name, const table *t, char form)
 {
-    const char *c = pick_column(g, t)->name;
+    const column *generated = find_column(t, VALUE_GENERATED);
+    const char *c = generated && random_chance(&g->random, 50) ? generated->name : pick_column(g, t)->name;
     const char *a = t->kind == TABLE_LOG ? "t" : "a";
     const char *other = strcmp(c, a) == 0 ? t->columns[0].name : c;
     char *what;

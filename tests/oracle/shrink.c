@@ -8,7 +8,10 @@
 #include <stdlib.h>
 
 /* A failure that needs luck is given that many chances. */
-#define TRIES_MAX 6
+#define TRIES_MAX 12
+
+/* With so few statements a failure is small enough. */
+#define SMALL 6
 
 typedef struct shrinker {
     plan *plan;
@@ -125,6 +128,25 @@ static void drop_moves(shrinker *s)
     }
 }
 
+/* So few, and any two of them are tried together. */
+#define PAIRS_MAX 40
+
+/* What one statement needs and another one makes is only left out with it. True: something could be. */
+static bool drop_pairs(shrinker *s, size_t *list)
+{
+    size_t n = list_steps(s, list);
+
+    for (size_t i = n; n <= PAIRS_MAX && i-- > 1;) {
+        for (size_t j = i; j-- > 0;) {
+            s->plan->steps[list[i]].dropped = s->plan->steps[list[j]].dropped = true;
+            if (fails(s, s->ncommits))
+                return true;
+            s->plan->steps[list[i]].dropped = s->plan->steps[list[j]].dropped = false;
+        }
+    }
+    return false;
+}
+
 static void drop_steps(shrinker *s)
 {
     size_t *list = malloc((s->plan->nsteps + 1) * sizeof *list);
@@ -134,8 +156,10 @@ static void drop_steps(shrinker *s)
         return;
     for (; size > 1; size /= 2)
         (void)drop_runs(s, list, size);
-    while (drop_runs(s, list, 1))
-        ;
+    do {
+        while (drop_runs(s, list, 1))
+            ;
+    } while (plan_count(s->plan, s->ncommits) > SMALL && drop_pairs(s, list));
     free(list);
 }
 
@@ -145,9 +169,9 @@ static void learn_luck(shrinker *s)
     unsigned failed = 0;
 
     s->tries = 1;
-    for (int i = 0; i < 4; i++)
+    for (int i = 0; i < 6; i++)
         failed += fails(s, s->ncommits);
-    if (failed < 4)
+    if (failed < 6)
         s->tries = TRIES_MAX;
 }
 
