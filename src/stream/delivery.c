@@ -109,10 +109,23 @@ typedef struct delivery {
     rsq_outcome before;  /* a reference that is given up */
     rsq_result *shown;   /* owned reference: what a difference begins with; NULL: nothing */
     rsq_diff *diff;      /* owned reference; NULL: not computed */
+    uint64_t commit_seq; /* of the event of a result */
     bool compares;       /* `outcome` may have the bytes of `before` */
     bool ended;
     bool end;
 } delivery;
+
+/*
+ * Numbers of events do not fall. After its parameters were set a stream may be
+ * given the answer that others have had for long; it is current as of a commit
+ * that is not older than the stream's last one (rsq_stream_join_locked()).
+ */
+static uint64_t number_locked(rsq_stream *s, const rsq_result *r)
+{
+    if (r && rsq_result_commit_seq(r) > s->last_seq)
+        s->last_seq = rsq_result_commit_seq(r);
+    return s->last_seq;
+}
 
 static delivery take_locked(rsq_stream *s, bool deliver)
 {
@@ -122,6 +135,7 @@ static delivery take_locked(rsq_stream *s, bool deliver)
     s->pending_diff = NULL;
     if (deliver && !rsq_outcome_is_none(&s->pending)) {
         d.outcome = s->pending;
+        d.commit_seq = number_locked(s, d.outcome.result);
         d.before = s->handed;
         s->handed = rsq_outcome_ref(&d.outcome);
         if (s->mode == RSQ_STREAM_DIFFERENCE && d.outcome.result) {
@@ -162,7 +176,7 @@ static bool find_difference(delivery *d)
 static void tell_result(delivery *d)
 {
     rsq_result *r = d->outcome.result;
-    rsq_stream_event ev = {.kind = RSQ_EVENT_RESULT, .commit_seq = rsq_result_commit_seq(r), .result = r};
+    rsq_stream_event ev = {.kind = RSQ_EVENT_RESULT, .commit_seq = d->commit_seq, .result = r};
 
     if (d->s->mode == RSQ_STREAM_SIGNAL) {
         ev.kind = RSQ_EVENT_SIGNAL;

@@ -68,6 +68,12 @@ static void unlink_locked(rsq_stream *s, rsq_live *live)
     s->prev = s->next = NULL;
 }
 
+/* Is the answer of an idle live query what a stream may be given that has seen what it has seen? */
+static bool is_current_locked(const rsq_live *live, const rsq_stream *s)
+{
+    return !live->behind && (live->run_seq >= s->last_seq || s->owner->told_seq >= s->last_seq);
+}
+
 void rsq_stream_join_locked(rsq_stream *s, rsq_live *live)
 {
     assert(!s->live && live->state != RSQ_LIVE_CLOSED);
@@ -82,10 +88,10 @@ void rsq_stream_join_locked(rsq_stream *s, rsq_live *live)
     s->skips_run = live->state == RSQ_LIVE_RUNNING && live->marked;
     link_locked(s, live);
     s->owner->open++;
-    if (live->state == RSQ_LIVE_WAITING || (live->state == RSQ_LIVE_IDLE && live->behind))
-        rsq_live_queue_locked(live, RSQ_URGENT);
-    else if (live->state == RSQ_LIVE_IDLE)
+    if (live->state == RSQ_LIVE_IDLE && is_current_locked(live, s))
         rsq_stream_emit_locked(s, &live->last, NULL);
+    else if (live->state == RSQ_LIVE_IDLE || live->state == RSQ_LIVE_WAITING)
+        rsq_live_queue_locked(live, RSQ_URGENT);
 }
 
 /* A change that was counted for one reason may come to be counted for another. */

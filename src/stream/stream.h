@@ -36,6 +36,7 @@ struct rsq_stream {
     rsq_diff *pending_diff;        /* owned reference; of the pending result, if it was computed */
     rsq_outcome handed;            /* dispatched last, of this live query */
     rsq_result *shown;             /* owned reference; of a difference: the result dispatched last */
+    uint64_t last_seq;             /* number of its last event with a result; 0: none yet */
     bool told;                     /* it was given an outcome of this live query, dispatched or not */
     bool ever_told;                /* or of an earlier one */
     bool skips_run;                /* the run that goes on was overtaken before the stream joined */
