@@ -34,7 +34,6 @@ typedef struct live {
     bool opened;        /* it was never judged before */
     bool moved;         /* it was given other parameters, and the answer for them has not come */
     bool behind;        /* commits were left out because of their origin */
-    uint64_t skipped;   /* how many of them, when it was settled last */
     uint64_t seq;
     uint64_t replaced; /* when the last event came */
 } live;
@@ -176,9 +175,8 @@ static bool is_settled(live *l, uint64_t seq)
 {
     rsq_stream_counters c = counters_of(l);
 
-    l->behind = c.settled_seq < seq && c.skipped > l->skipped;
-    if (c.settled_seq >= seq)
-        l->skipped = c.skipped;
+    /* From its first commit that is left out on it may be behind, until something else wakes it. */
+    l->behind = c.settled_seq < seq && c.skipped > 0;
     return c.settled_seq >= seq;
 }
 
