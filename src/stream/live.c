@@ -115,10 +115,12 @@ void rsq_live_wake_locked(rsq_live *live, rsq_urgency urgency)
         rsq_live_queue_in_time_locked(live, urgency);
 }
 
-void rsq_live_skip_locked(rsq_live *live)
+void rsq_live_skip_locked(rsq_live *live, uint64_t commit_seq)
 {
     live->counters.skipped++;
-    live->behind = true;
+    /* Its last run may have seen the commit before this thread told of it. */
+    if (live->run_seq < commit_seq)
+        live->behind = true;
     live->checking = false; /* another answer is no wonder now */
 }
 

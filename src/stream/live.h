@@ -130,7 +130,7 @@ void rsq_live_postpone_locked(rsq_live *live);
 void rsq_live_wake_locked(rsq_live *live, rsq_urgency urgency);
 
 /* The same, with an origin whose commits it leaves out. */
-void rsq_live_skip_locked(rsq_live *live);
+void rsq_live_skip_locked(rsq_live *live, uint64_t commit_seq);
 
 /* What it reads, of which the reference is taken over; NULL: not known, so everything. */
 void rsq_live_set_reads_locked(rsq_live *live, rsq_depends *depends);

@@ -372,7 +372,7 @@ typedef struct telling {
 static void tell_locked(rsq_live *live, const telling *t)
 {
     if (is_left_out(live, t->changes))
-        rsq_live_skip_locked(live);
+        rsq_live_skip_locked(live, t->changes->commit_seq);
     else
         rsq_live_wake_locked(live, t->urgency);
 }
