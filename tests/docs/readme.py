@@ -170,9 +170,8 @@ def make_targets_exist():
 def shell_environment(folder):
     """The library and the command as if installed, the build's compiler as cc, one first.c to compile."""
     (folder / "bin").mkdir()
-    # By its full name: the compiler may be called cc itself.
-    command, *more = OPTIONS.compiler
-    command = " ".join(map(shlex.quote, [shutil.which(command), *more]))
+    # By its full name: the compiler may be called cc itself, also where a cache for compilers stands before it.
+    command = " ".join(shlex.quote(shutil.which(word) or word) for word in OPTIONS.compiler)
     cc = folder / "bin" / "cc"
     cc.write_text(f'#!/bin/sh\nexec {command} "$@"\n', encoding="utf-8")
     cc.chmod(0o755)
