@@ -265,7 +265,7 @@ static rsq_table_change *find_table(rsq_conn *c, const char *schema, const char 
     if (!w || cap->untold)
         return NULL;
     if (!cap->log)
-        cap->log = rsq_change_log_new(rsq_watch_ref(cap->watch));
+        cap->log = rsq_change_log_new(cap->watch);
     t = cap->log ? rsq_change_log_table(cap->log, w) : NULL;
     if (!t)
         cap->untold = true;
@@ -394,7 +394,7 @@ void rsq_capture_commit(rsq_conn *c, rsq_changes *to)
     rsq_names_merge(&to->tables, &cap->transaction);
     /* A log that holds nothing says that of all that is watched nothing changed. */
     if (cap->watch && !cap->log && !cap->untold)
-        cap->log = rsq_change_log_new(rsq_watch_ref(cap->watch));
+        cap->log = rsq_change_log_new(cap->watch);
     if (!cap->log || cap->untold) {
         to->untold = true;
         return;

@@ -9,7 +9,7 @@ rsq_change_log *rsq_change_log_new(rsq_watch *watch)
     rsq_change_log *log = rsq_alloc_zero(sizeof *log);
 
     if (log)
-        log->watch = watch;
+        log->watch = rsq_watch_ref(watch);
     return log;
 }
 

@@ -40,7 +40,7 @@ typedef struct rsq_change_log {
 /* More than this, and a table is `unknown`. */
 #define RSQ_CHANGE_LOG_MAX ((size_t)4 << 20)
 
-/* Takes ownership of the reference; NULL: no memory. */
+/* With a reference of its own to the watch; NULL: no memory. */
 rsq_change_log *rsq_change_log_new(rsq_watch *watch);
 void rsq_change_log_free_all(rsq_change_log *first); /* NULL is a no-op */
 
