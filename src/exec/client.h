@@ -47,10 +47,10 @@ static inline void rsq_client_asked(rsq_client *c)
     (void)atomic_fetch_add_explicit(&c->writes, 1, memory_order_relaxed);
 }
 
-/* One less. True: it was the last, and somebody waits for that; the client may be gone in any case. */
-static inline bool rsq_client_answered(rsq_client *c)
+/* `n` less. True: the last is among them, and somebody waits for that; the client may be gone in any case. */
+static inline bool rsq_client_answered(rsq_client *c, uint32_t n)
 {
-    return atomic_fetch_sub_explicit(&c->writes, 1, memory_order_acq_rel) == (RSQ_CLIENT_LEAVING | 1);
+    return atomic_fetch_sub_explicit(&c->writes, n, memory_order_acq_rel) == (RSQ_CLIENT_LEAVING | n);
 }
 
 /* Are there some? From the first call on, the last answer says so. */

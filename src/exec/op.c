@@ -140,7 +140,7 @@ static bool came_locked(rsq_op *op)
     return true;
 }
 
-void rsq_op_complete(rsq_op *op, rsq_code code, const rsq_error *why)
+bool rsq_op_settle(rsq_op *op, rsq_code code, const rsq_error *why)
 {
     rsq_result *dropped = NULL;
     bool tell = false;
@@ -158,7 +158,12 @@ void rsq_op_complete(rsq_op *op, rsq_code code, const rsq_error *why)
     }
     rsq_mutex_unlock(&op->mu);
     rsq_result_unref(dropped);
-    if (tell)
+    return tell && op->done;
+}
+
+void rsq_op_complete(rsq_op *op, rsq_code code, const rsq_error *why)
+{
+    if (rsq_op_settle(op, code, why))
         (void)post_done(op);
 }
 

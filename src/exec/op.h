@@ -98,6 +98,9 @@ rsq_code rsq_op_submit(rsq_core *core, const rsq_op_spec *spec, rsq_op **out);
 /* Complete it, if that has not happened. With RSQ_OK the results are in place. */
 void rsq_op_complete(rsq_op *op, rsq_code code, const rsq_error *why);
 
+/* The same, but for the call of `done`. True: that is the caller's to post. */
+bool rsq_op_settle(rsq_op *op, rsq_code code, const rsq_error *why);
+
 /* Show the next chunk, which is transferred; `last`: and complete with RSQ_OK. */
 void rsq_op_hand_over(rsq_op *op, rsq_result *chunk, bool last);
 

@@ -60,12 +60,13 @@ static void run_alone(rsq_write *write, rsq_conn *conn)
 }
 
 /* With the turn held or given back, after the commit: nothing here may wait. */
-static void done(rsq_write *write)
+static void done(rsq_write *write, rsq_posts *posts)
 {
     rsq_op_write *ow = of_write(write);
     rsq_member *m = &write->member;
     rsq_op *op = ow->op;
     rsq_error error;
+    bool tell;
 
     if (write->state == RSQ_WRITE_DISMISSED) {
         m->code = rsq_error_set(&error, RSQ_ECLOSED, "the database is closed");
@@ -78,9 +79,12 @@ static void done(rsq_write *write)
     rsq_free(m->error);
     if (m->result)
         op->results[0] = m->result;
-    rsq_op_complete(op, m->code, &error);
+    tell = rsq_op_settle(op, m->code, &error);
     rsq_stop_detach(&op->stop);
-    rsq_op_unref(op);
+    if (tell)
+        rsq_posts_add(posts, op->queue, &op->node); /* and the job's reference goes with it */
+    else
+        rsq_op_unref(op);
 }
 
 void rsq_op_write_init(rsq_op_write *ow, rsq_op *op, const rsq_op_spec *spec)

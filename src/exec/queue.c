@@ -62,6 +62,68 @@ bool rsq_queue_post(rsq_queue *q, rsq_queue_node *node, bool *closed)
     return posted;
 }
 
+void rsq_posts_add(rsq_posts *ps, rsq_queue *q, rsq_queue_node *node)
+{
+    if (ps->queue != q) {
+        rsq_posts_flush(ps);
+        ps->queue = rsq_queue_ref(q);
+    }
+    assert(!node->linked);
+    node->next = NULL;
+    if (ps->last)
+        ps->last->next = node;
+    else
+        ps->first = node;
+    ps->last = node;
+    ps->count++;
+}
+
+static void splice_locked(rsq_queue *q, const rsq_posts *ps)
+{
+    bool was_empty = q->count == 0;
+
+    for (rsq_queue_node *node = ps->first; node; node = node->next)
+        node->linked = true;
+    if (q->last)
+        q->last->next = ps->first;
+    else
+        q->first = ps->first;
+    q->last = ps->last;
+    q->count += ps->count;
+    if (was_empty && q->fd >= 0)
+        rsq_wakeup_set(q->fd);
+    if (q->sleepers > 0)
+        rsq_cond_broadcast(&q->changed);
+}
+
+static void drop_all(rsq_queue_node *node)
+{
+    while (node) {
+        rsq_queue_node *next = node->next;
+
+        node->run(node, false);
+        node = next;
+    }
+}
+
+void rsq_posts_flush(rsq_posts *ps)
+{
+    rsq_posts all = *ps;
+    bool closed;
+
+    if (!all.queue)
+        return;
+    *ps = (rsq_posts){0};
+    rsq_mutex_lock(&all.queue->mu);
+    closed = all.queue->closed;
+    if (!closed)
+        splice_locked(all.queue, &all);
+    rsq_mutex_unlock(&all.queue->mu);
+    if (closed)
+        drop_all(all.first);
+    rsq_queue_unref(all.queue);
+}
+
 static rsq_queue_node *take_locked(rsq_queue *q)
 {
     rsq_queue_node *node = q->first;

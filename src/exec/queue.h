@@ -47,6 +47,22 @@ void rsq_queue_unref(rsq_queue *q);
 /* Put the node into the queue. False: it was there already, or the queue is closed; `*closed` tells. */
 bool rsq_queue_post(rsq_queue *q, rsq_queue_node *node, bool *closed);
 
+/*
+ * Nodes on their way into a queue, so that several take one lock and one wake-up.
+ * Lives on the stack of who posts; all-zero is empty.
+ */
+typedef struct rsq_posts {
+    rsq_queue *queue; /* owned reference; NULL: empty */
+    rsq_queue_node *first, *last;
+    size_t count;
+} rsq_posts;
+
+/* The node is in no queue, and is posted by nobody else. */
+void rsq_posts_add(rsq_posts *ps, rsq_queue *q, rsq_queue_node *node);
+
+/* Post them. If the queue takes no more, they are run here, to drop what they have. */
+void rsq_posts_flush(rsq_posts *ps);
+
 /* Does the calling thread dispatch it just now: are we inside one of its callbacks? */
 bool rsq_queue_is_mine(rsq_queue *q);
 

@@ -21,6 +21,7 @@
 #define RSQ_EXEC_WRITE_H
 
 #include "exec/client.h"
+#include "exec/queue.h"
 #include "plat/thread.h"
 #include "sql/conn.h"
 
@@ -43,7 +44,7 @@ typedef struct rsq_write {
     void (*run)(struct rsq_write *write, rsq_conn *conn); /* WORK */
     /* It is done or dismissed (`state` says which), and not in line any more. No lock is held. NULL: a thread
      * sleeps. */
-    void (*done)(struct rsq_write *write);
+    void (*done)(struct rsq_write *write, rsq_posts *posts);
 
     /* Who has the turn, while it is TAKEN; its owner before and after. STATEMENT. */
     rsq_member member;

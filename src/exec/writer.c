@@ -218,13 +218,28 @@ static rsq_member *take_statement_locked(rsq_writer *w)
     return &next->member;
 }
 
+/*
+ * One more; and while the lock is held, those behind it that nobody sleeps for. A
+ * thread that waits for its statement may still go when its time is over, so that
+ * one is taken when it is about to run and not before.
+ */
 static rsq_member *take_another(rsq_members *from)
 {
     rsq_writer *w = (rsq_writer *)(void *)((char *)from - offsetof(rsq_writer, statements));
     rsq_member *m;
 
+    if (w->ahead_at < w->ahead_count)
+        return w->ahead[w->ahead_at++];
+    w->ahead_at = w->ahead_count = 0;
     rsq_mutex_lock(&w->mu);
     m = take_statement_locked(w);
+    while (m && w->ahead_count < RSQ_WRITER_AHEAD && w->last_taken->next && w->last_taken->next->done) {
+        rsq_member *next = take_statement_locked(w);
+
+        if (!next)
+            break;
+        w->ahead[w->ahead_count++] = next;
+    }
     rsq_mutex_unlock(&w->mu);
     return m;
 }
@@ -252,13 +267,19 @@ static void count_group_locked(rsq_writer *w, size_t n)
 /* Of asynchronous writes that are out of line; it may free them. */
 static void call_done(rsq_writer *w, rsq_writes *writes)
 {
-    rsq_write *write;
+    rsq_posts posts = {0};
 
-    while ((write = rsq_writes_pop(writes)) != NULL) {
-        rsq_client *client = write->client;
+    while (writes->first) {
+        rsq_client *client = writes->first->client;
+        uint32_t n = 0;
 
-        write->done(write);
-        if (!rsq_client_answered(client))
+        for (; writes->first && writes->first->client == client; n++) {
+            rsq_write *write = rsq_writes_pop(writes);
+
+            write->done(write, &posts);
+        }
+        rsq_posts_flush(&posts);
+        if (!rsq_client_answered(client, n))
             continue;
         /* Its handle closes, and waits for this. */
         rsq_mutex_lock(&w->mu);
@@ -296,6 +317,8 @@ static void answer(rsq_writer *w, rsq_member *m, size_t n)
             rsq_cond_signal(&write->cond);
     }
     put_back_locked(m);
+    for (; w->ahead_at < w->ahead_count; w->ahead_at++)
+        write_of(w->ahead[w->ahead_at])->state = RSQ_WRITE_WAITING;
     w->last_taken = NULL;
     rsq_holder_clear(&w->holder);
     rsq_mutex_unlock(&w->mu);

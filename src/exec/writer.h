@@ -34,6 +34,9 @@ typedef struct rsq_group_counters {
     uint64_t largest; /* members in one */
 } rsq_group_counters;
 
+/* Asynchronous statements that are taken at once. */
+#define RSQ_WRITER_AHEAD 16
+
 typedef struct rsq_writer {
     /* Immutable after rsq_writer_init(). */
     const rsq_conn_config *config;  /* borrowed; outlives the writer */
@@ -55,8 +58,10 @@ typedef struct rsq_writer {
     _Atomic uint64_t commits; /* by who has the turn; orders nothing */
 
     /* Who has the turn. */
-    rsq_conn *conn;         /* owned */
-    rsq_members statements; /* those that stand next in line */
+    rsq_conn *conn;                      /* owned */
+    rsq_members statements;              /* those that stand next in line */
+    rsq_member *ahead[RSQ_WRITER_AHEAD]; /* taken with one lock, and not handed out from `ahead_at` on */
+    unsigned ahead_at, ahead_count;
 
     /* The thread for asynchronous writes. Its job is submitted by who gives it the turn. */
     rsq_workers workers;
