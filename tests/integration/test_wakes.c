@@ -547,7 +547,8 @@ static void open_next(fixture *f, uint32_t flags, size_t number)
 static void check_all(fixture *f, uint32_t flags)
 {
     unsigned wrong = 0;
-    bool exact = flags == 0;
+    /* What an older SQLite does not tell counts as changed. */
+    bool exact = flags == 0 && (rsq_features() & RSQ_FEATURE_BUNDLED_SQLITE);
 
     for (size_t i = 0; i < LENGTH(cases); i++) {
         open_next(f, flags, i);
@@ -686,7 +687,8 @@ static void many_columns(void **state)
     (void)probe_await(all, __FILE__, __LINE__);
     EXEC(f, "UPDATE t SET c80 = 1");
     (void)probe_await(all, __FILE__, __LINE__);
-    assert_int_equal(woken(first), before);
+    if (rsq_features() & RSQ_FEATURE_BUNDLED_SQLITE)
+        assert_int_equal(woken(first), before);
     EXEC(f, "UPDATE t SET c0 = 1");
     EXPECT_EVENT(first, "1");
     (void)probe_await(all, __FILE__, __LINE__);
