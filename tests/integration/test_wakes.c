@@ -763,6 +763,8 @@ static void spared_commits_are_counted(void **state)
     rsq_stream_counters c;
     probe *by_key, *by_column;
 
+    if (!(rsq_features() & RSQ_FEATURE_BUNDLED_SQLITE))
+        skip(); /* an older one does not tell all values */
     fixture_open(f, NULL);
     EXEC(f, T);
     EXEC(f, T_ROWS);
