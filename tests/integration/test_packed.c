@@ -91,14 +91,18 @@ static counting submit_and_wait(fixture *f, const char *sql, const rsq_value *pa
     return c;
 }
 
-/* The last of some calls, when everything is warm. */
+/* The fewest of some calls: the writer's thread may give an op's block back only after the next one was
+ * submitted, which then gets a second block. */
 static counting steady(fixture *f, const char *sql, const rsq_value *params, size_t n)
 {
-    counting c = {0};
+    counting fewest = {.calls = SIZE_MAX};
 
-    for (int i = 0; i < 5; i++)
-        c = submit_and_wait(f, sql, params, n);
-    return c;
+    for (int i = 0; i < 20; i++) {
+        counting c = submit_and_wait(f, sql, params, n);
+
+        fewest = c.calls < fewest.calls ? c : fewest;
+    }
+    return fewest;
 }
 
 static void parameters_by_number(void **state)
