@@ -274,10 +274,8 @@ static rsq_code acquire_and_begin(rsq_core *core, const rsq_client *client, uint
 
     if (code != RSQ_OK)
         return code;
-    code = rsq_conn_begin(core->writer.conn, err);
-    if (code == RSQ_OK)
-        rsq_conn_set_origin(core->writer.conn, origin);
-    else
+    code = rsq_conn_begin(core->writer.conn, origin, err);
+    if (code != RSQ_OK)
         rsq_writer_release(&core->writer);
     return code;
 }

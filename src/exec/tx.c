@@ -146,11 +146,10 @@ static rsq_code run_transaction(rsq_core *core, const rsq_client *client, rsq_tx
 {
     rsq_tx tx = {.core = core, .client = client, .thread = rsq_thread_self()};
     rsq_conn *conn = core->writer.conn;
-    rsq_code code = rsq_conn_begin(conn, err);
+    rsq_code code = rsq_conn_begin(conn, origin, err);
 
     if (code != RSQ_OK)
         return code;
-    rsq_conn_set_origin(conn, origin);
     code = run_level(&tx, fn, ctx);
     if (code != RSQ_OK) {
         rsq_conn_rollback(conn);

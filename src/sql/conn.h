@@ -197,10 +197,8 @@ rsq_code rsq_conn_execute_all(rsq_conn *c, const rsq_request *requests, size_t c
                               rsq_error *err);
 rsq_code rsq_conn_execute_script(rsq_conn *c, const rsq_request *rq, rsq_error *err);
 
-rsq_code rsq_conn_begin(rsq_conn *c, rsq_error *err);
-
-/* Whose the transaction is that has begun, or the statement that is run next. */
-void rsq_conn_set_origin(rsq_conn *c, uint32_t origin);
+/* `origin`: whose it is; see rsq_call_options.origin. */
+rsq_code rsq_conn_begin(rsq_conn *c, uint32_t origin, rsq_error *err);
 rsq_code rsq_conn_commit(rsq_conn *c, rsq_error *err); /* on failure rolled back */
 void rsq_conn_rollback(rsq_conn *c);
 

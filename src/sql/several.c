@@ -14,14 +14,7 @@
 
 static rsq_code begin(rsq_conn *c, bool alone, uint32_t origin, rsq_error *err)
 {
-    rsq_code code;
-
-    if (!alone)
-        return rsq_conn_savepoint(c, UNIT_DEPTH, err);
-    code = rsq_conn_begin(c, err);
-    if (code == RSQ_OK)
-        rsq_conn_set_origin(c, origin);
-    return code;
+    return alone ? rsq_conn_begin(c, origin, err) : rsq_conn_savepoint(c, UNIT_DEPTH, err);
 }
 
 static void undo(rsq_conn *c, bool alone)

@@ -63,11 +63,6 @@ static void end_account(rsq_conn *c)
     rsq_capture_end(c);
 }
 
-void rsq_conn_set_origin(rsq_conn *c, uint32_t origin)
-{
-    c->origin = origin;
-}
-
 /* What several have a part in is nobody's. */
 static void note_origin(rsq_conn *c, bool foreign)
 {
@@ -199,7 +194,7 @@ int rsq_conn_drop_temporary(rsq_conn *c)
     return rc;
 }
 
-rsq_code rsq_conn_begin(rsq_conn *c, rsq_error *err)
+rsq_code rsq_conn_begin(rsq_conn *c, uint32_t origin, rsq_error *err)
 {
     int rc;
 
@@ -210,6 +205,7 @@ rsq_code rsq_conn_begin(rsq_conn *c, rsq_error *err)
     if (rc != SQLITE_OK)
         return rsq_sql_error(c, rc, "begin", err);
     c->guard.may_temp = true;
+    c->origin = origin;
     rsq_conn_note_lock(c);
     c->snapshot_seq = atomic_load_explicit(&c->config->seq->newest, memory_order_relaxed);
     return RSQ_OK;

@@ -66,9 +66,9 @@ static void fill_result(rsq_conn *c, rsq_result *r, int64_t changes)
  */
 #define UNIT_DEPTH UINT_MAX
 
-static rsq_code unit_begin(rsq_conn *c, bool alone, rsq_error *err)
+static rsq_code unit_begin(rsq_conn *c, bool alone, uint32_t origin, rsq_error *err)
 {
-    return alone ? rsq_conn_begin(c, err) : rsq_conn_savepoint(c, UNIT_DEPTH, err);
+    return alone ? rsq_conn_begin(c, origin, err) : rsq_conn_savepoint(c, UNIT_DEPTH, err);
 }
 
 static void unit_undo(rsq_conn *c, bool alone)
@@ -95,12 +95,10 @@ static rsq_code execute_returning(rsq_conn *c, rsq_stmt *s, const rsq_request *r
                                   rsq_result **out, rsq_error *err)
 {
     rsq_error ignored;
-    rsq_code code = unit_begin(c, alone, err);
+    rsq_code code = unit_begin(c, alone, rq->origin, err);
 
     if (code != RSQ_OK)
         return code;
-    if (alone)
-        rsq_conn_set_origin(c, rq->origin);
     rsq_capture_statement_begin(c);
     code = step_once(c, s, rq, true, out, err);
     rsq_capture_statement_end(c, s->kind);
@@ -126,7 +124,7 @@ static rsq_code execute_plain(rsq_conn *c, rsq_stmt *s, const rsq_request *rq, b
 
     if (alone) {
         rsq_capture_assert(c);
-        rsq_conn_set_origin(c, rq->origin);
+        c->origin = rq->origin;
     }
     rsq_capture_statement_begin(c);
     code = step_once(c, s, rq, out != NULL, out, err);
@@ -225,12 +223,10 @@ static rsq_code run_batch(rsq_conn *c, rsq_stmt *s, const rsq_request *rq, size_
                           rsq_error *err)
 {
     bool alone = sqlite3_get_autocommit(c->db) != 0;
-    rsq_code code = unit_begin(c, alone, err);
+    rsq_code code = unit_begin(c, alone, rq->origin, err);
 
     if (code != RSQ_OK)
         return code;
-    if (alone)
-        rsq_conn_set_origin(c, rq->origin);
     rsq_capture_statement_begin(c);
     code = run_rows(c, s, rq, rows, changes, err);
     rsq_capture_statement_end(c, s->kind);
