@@ -5,14 +5,7 @@
 #include "base/error.h"
 #include "exec/begin.h"
 #include "exec/tx.h"
-
-static void drop_results(rsq_result **results, size_t count)
-{
-    for (size_t i = 0; i < count; i++) {
-        rsq_result_unref(results[i]);
-        results[i] = NULL;
-    }
-}
+#include "result/result.h"
 
 /* All requests in the snapshot that is open; on failure no result is left. */
 static rsq_code select_each(rsq_conn *conn, const rsq_request *requests, size_t count, rsq_shape shape,
@@ -25,7 +18,7 @@ static rsq_code select_each(rsq_conn *conn, const rsq_request *requests, size_t 
             continue;
         if (err)
             err->row = (int64_t)i;
-        drop_results(results, i);
+        rsq_results_drop(results, i);
         return code;
     }
     return RSQ_OK;
@@ -118,7 +111,7 @@ static rsq_code select_all_in_tx(rsq_tx *tx, const rsq_request *requests, size_t
             continue;
         if (err)
             err->row = (int64_t)i;
-        drop_results(results, i);
+        rsq_results_drop(results, i);
         return code;
     }
     return RSQ_OK;

@@ -123,3 +123,11 @@ bool rsq_result_equal(const rsq_result *a, const rsq_result *b)
 _Static_assert(offsetof(struct rsq_result, head) == 0, "the head is the start of the ABI");
 _Static_assert(sizeof(rsq_value) == 16, "a cell is 16 bytes");
 _Static_assert(sizeof(rsq_error) == 512, "errors have a fixed size");
+
+void rsq_results_drop(rsq_result **results, size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        rsq_result_unref(results[i]);
+        results[i] = NULL;
+    }
+}

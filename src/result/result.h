@@ -36,6 +36,9 @@ static inline char *rsq_result_extra(rsq_result *r)
     return (char *)(r + 1);
 }
 
+/* Drop `count` references, each of which may be NULL, and set them to NULL. */
+void rsq_results_drop(rsq_result **results, size_t count);
+
 /* Same columns (names too), rows, types and bytes? Or the same JSON bytes. */
 bool rsq_result_equal(const rsq_result *a, const rsq_result *b);
 
