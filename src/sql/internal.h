@@ -10,6 +10,7 @@
 #ifndef SQLITE_ENABLE_PREUPDATE_HOOK
 #define SQLITE_ENABLE_PREUPDATE_HOOK 1
 #endif
+#include <limits.h>
 #include <sqlite3.h>
 
 #include "base/error.h"
@@ -37,7 +38,7 @@ typedef enum rsq_savepoint_verb {
     RSQ_SAVEPOINT_VERBS
 } rsq_savepoint_verb;
 
-/* Depths whose statements are kept, those of the two units of write.c and several.c among them. */
+/* Depths whose statements are kept, those of the two units (unit.c) among them. */
 #define RSQ_SAVEPOINTS_KEPT 66
 
 /* What the authorizer said while a statement was compiled; bits of rsq_stmt.kind. */
@@ -244,6 +245,24 @@ void rsq_stmt_mark_key(const rsq_stmt *s, rsq_columns *columns);
 
 /* reads.c: what a query depends on, as rows. */
 rsq_code rsq_conn_dependencies(rsq_conn *c, const rsq_request *rq, rsq_result **out, rsq_error *err);
+
+/*
+ * unit.c: what is undone as a whole, though SQLite would keep a part of it: a
+ * transaction, or inside one a savepoint of a depth that no nested transaction
+ * reaches. A list may hold a statement that is a unit itself, so there are two.
+ */
+#define RSQ_UNIT_STATEMENT UINT_MAX
+#define RSQ_UNIT_LIST (UINT_MAX - 1)
+
+typedef struct rsq_unit {
+    rsq_conn *conn;
+    bool alone; /* it is a transaction of its own */
+    unsigned depth;
+} rsq_unit;
+
+rsq_code rsq_unit_begin(rsq_unit *u, rsq_conn *c, unsigned depth, uint32_t origin, rsq_error *err);
+void rsq_unit_undo(const rsq_unit *u);
+rsq_code rsq_unit_keep(const rsq_unit *u, rsq_error *err); /* on failure it is undone */
 
 /* bind.c */
 rsq_code rsq_stmt_bind(rsq_conn *c, rsq_stmt *s, const rsq_value *values, size_t n, rsq_error *err);

@@ -4,32 +4,7 @@
  */
 #include "sql/internal.h"
 
-#include <limits.h>
-
 #include "base/alloc.h"
-
-/* Inside a transaction the unit is a savepoint, of a depth that neither a nested transaction nor a statement
- * that is a unit itself uses. */
-#define UNIT_DEPTH (UINT_MAX - 1)
-
-static rsq_code begin(rsq_conn *c, bool alone, uint32_t origin, rsq_error *err)
-{
-    return alone ? rsq_conn_begin(c, origin, err) : rsq_conn_savepoint(c, UNIT_DEPTH, err);
-}
-
-static void undo(rsq_conn *c, bool alone)
-{
-    if (alone || sqlite3_get_autocommit(c->db)) /* SQLite may have rolled back the transaction around it */
-        rsq_conn_rollback(c);
-    else
-        rsq_conn_rollback_to(c, UNIT_DEPTH);
-}
-
-/* On failure it is undone. */
-static rsq_code keep(rsq_conn *c, bool alone, rsq_error *err)
-{
-    return alone ? rsq_conn_commit(c, err) : rsq_conn_release(c, UNIT_DEPTH, err);
-}
 
 /* --- a list --- */
 
@@ -48,19 +23,11 @@ static rsq_code run_list(rsq_conn *c, const rsq_request *requests, size_t count,
     return RSQ_OK;
 }
 
-static void drop_results(rsq_result **results, size_t count)
-{
-    for (size_t i = 0; i < count; i++) {
-        rsq_result_unref(results[i]);
-        results[i] = NULL;
-    }
-}
-
 rsq_code rsq_conn_execute_all(rsq_conn *c, const rsq_request *requests, size_t count, rsq_result **results,
                               rsq_error *err)
 {
-    bool alone = sqlite3_get_autocommit(c->db) != 0;
-    rsq_code code = begin(c, alone, requests[0].origin, err);
+    rsq_unit unit;
+    rsq_code code = rsq_unit_begin(&unit, c, RSQ_UNIT_LIST, requests[0].origin, err);
 
     if (code != RSQ_OK)
         return code;
@@ -68,15 +35,15 @@ rsq_code rsq_conn_execute_all(rsq_conn *c, const rsq_request *requests, size_t c
         memset(results, 0, count * sizeof(rsq_result *));
     code = run_list(c, requests, count, results, err);
     if (code == RSQ_OK)
-        code = keep(c, alone, err);
+        code = rsq_unit_keep(&unit, err);
     else
-        undo(c, alone);
+        rsq_unit_undo(&unit);
     if (!results)
         return code;
     if (code != RSQ_OK)
-        drop_results(results, count);
+        rsq_results_drop(results, count);
     /* Only now there is a number. Nobody else has seen them yet. */
-    for (size_t i = 0; code == RSQ_OK && alone && i < count; i++)
+    for (size_t i = 0; code == RSQ_OK && unit.alone && i < count; i++)
         results[i]->commit_seq = c->committed.commit_seq;
     return code;
 }
@@ -172,15 +139,15 @@ static void place_error(const script *s, rsq_error *err)
 
 static rsq_code run_unit(rsq_conn *c, script *s, uint32_t origin, rsq_error *err)
 {
-    bool alone = sqlite3_get_autocommit(c->db) != 0;
-    rsq_code code = begin(c, alone, origin, err);
+    rsq_unit unit;
+    rsq_code code = rsq_unit_begin(&unit, c, RSQ_UNIT_LIST, origin, err);
 
     if (code != RSQ_OK)
         return code;
     code = run_script(c, s, err);
     if (code == RSQ_OK)
-        return keep(c, alone, err);
-    undo(c, alone);
+        return rsq_unit_keep(&unit, err);
+    rsq_unit_undo(&unit);
     place_error(s, err);
     return code;
 }

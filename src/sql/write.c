@@ -1,8 +1,6 @@
 /* Writes on the writer's connection: one statement, or one statement for many rows. */
 #include "sql/internal.h"
 
-#include <limits.h>
-
 #include "base/plant.h"
 
 static rsq_code step_once(rsq_conn *c, rsq_stmt *s, const rsq_request *rq, bool want_rows, rsq_result **out,
@@ -61,41 +59,17 @@ static void fill_result(rsq_conn *c, rsq_result *r, int64_t changes)
 }
 
 /*
- * What must be undone as a whole, though SQLite would keep it: a transaction,
- * or inside one a savepoint of a depth that no nested transaction reaches.
- */
-#define UNIT_DEPTH UINT_MAX
-
-static rsq_code unit_begin(rsq_conn *c, bool alone, uint32_t origin, rsq_error *err)
-{
-    return alone ? rsq_conn_begin(c, origin, err) : rsq_conn_savepoint(c, UNIT_DEPTH, err);
-}
-
-static void unit_undo(rsq_conn *c, bool alone)
-{
-    if (alone)
-        rsq_conn_rollback(c);
-    else
-        rsq_conn_rollback_to(c, UNIT_DEPTH);
-}
-
-/* On failure it is undone. */
-static rsq_code unit_keep(rsq_conn *c, bool alone, rsq_error *err)
-{
-    return alone ? rsq_conn_commit(c, err) : rsq_conn_release(c, UNIT_DEPTH, err);
-}
-
-/*
  * RETURNING: all rows are changed before the first one is given, and a reset in
  * between commits them. So it is a unit: when the rows cannot be handed over,
  * for want of memory or over the caller's limit, they are not changed. What
  * SQLite itself decided after a failure (OR FAIL keeps rows) stands.
  */
-static rsq_code execute_returning(rsq_conn *c, rsq_stmt *s, const rsq_request *rq, bool alone,
-                                  rsq_result **out, rsq_error *err)
+static rsq_code execute_returning(rsq_conn *c, rsq_stmt *s, const rsq_request *rq, rsq_result **out,
+                                  rsq_error *err)
 {
     rsq_error ignored;
-    rsq_code code = unit_begin(c, alone, rq->origin, err);
+    rsq_unit unit;
+    rsq_code code = rsq_unit_begin(&unit, c, RSQ_UNIT_STATEMENT, rq->origin, err);
 
     if (code != RSQ_OK)
         return code;
@@ -104,11 +78,11 @@ static rsq_code execute_returning(rsq_conn *c, rsq_stmt *s, const rsq_request *r
     rsq_capture_statement_end(c, s->kind);
     rsq_conn_note_rowid(c, s->kind);
     if (code == RSQ_ETOOBIG || code == RSQ_ENOMEM || sqlite3_get_autocommit(c->db))
-        unit_undo(c, alone);
+        rsq_unit_undo(&unit);
     else if (code != RSQ_OK)
-        (void)unit_keep(c, alone, &ignored);
+        (void)rsq_unit_keep(&unit, &ignored);
     else
-        code = unit_keep(c, alone, err);
+        code = rsq_unit_keep(&unit, err);
     if (code != RSQ_OK) {
         rsq_result_unref(*out);
         *out = NULL;
@@ -116,9 +90,10 @@ static rsq_code execute_returning(rsq_conn *c, rsq_stmt *s, const rsq_request *r
     return code;
 }
 
-static rsq_code execute_plain(rsq_conn *c, rsq_stmt *s, const rsq_request *rq, bool alone, rsq_result **out,
+static rsq_code execute_plain(rsq_conn *c, rsq_stmt *s, const rsq_request *rq, rsq_result **out,
                               rsq_error *err)
 {
+    bool alone = sqlite3_get_autocommit(c->db) != 0;
     int64_t total = sqlite3_total_changes64(c->db);
     rsq_code code;
 
@@ -149,7 +124,6 @@ static rsq_code execute_plain(rsq_conn *c, rsq_stmt *s, const rsq_request *rq, b
 rsq_code rsq_conn_execute_prepared(rsq_conn *c, rsq_stmt *s, const rsq_request *rq, rsq_result **out,
                                    rsq_error *err)
 {
-    bool alone = sqlite3_get_autocommit(c->db) != 0;
     rsq_result *rows = NULL, *r = NULL;
     rsq_code code = rsq_stmt_bind_request(c, s, rq, err);
 
@@ -161,9 +135,9 @@ rsq_code rsq_conn_execute_prepared(rsq_conn *c, rsq_stmt *s, const rsq_request *
     if (s->kind & RSQ_STMT_SCHEMA)
         c->stale = c->has_temp = true; /* rather looked for once too often */
     if (out && is_dml(s) && sqlite3_column_count(s->h) > 0)
-        code = execute_returning(c, s, rq, alone, &rows, err);
+        code = execute_returning(c, s, rq, &rows, err);
     else
-        code = execute_plain(c, s, rq, alone, out ? &rows : NULL, err);
+        code = execute_plain(c, s, rq, out ? &rows : NULL, err);
     if (code == RSQ_OK && out) {
         if (rows) {
             rsq_result_unref(r);
@@ -222,8 +196,8 @@ static rsq_code run_rows(rsq_conn *c, rsq_stmt *s, const rsq_request *rq, size_t
 static rsq_code run_batch(rsq_conn *c, rsq_stmt *s, const rsq_request *rq, size_t rows, int64_t *changes,
                           rsq_error *err)
 {
-    bool alone = sqlite3_get_autocommit(c->db) != 0;
-    rsq_code code = unit_begin(c, alone, rq->origin, err);
+    rsq_unit unit;
+    rsq_code code = rsq_unit_begin(&unit, c, RSQ_UNIT_STATEMENT, rq->origin, err);
 
     if (code != RSQ_OK)
         return code;
@@ -232,10 +206,10 @@ static rsq_code run_batch(rsq_conn *c, rsq_stmt *s, const rsq_request *rq, size_
     rsq_capture_statement_end(c, s->kind);
     rsq_conn_note_rowid(c, s->kind);
     if (code != RSQ_OK) {
-        unit_undo(c, alone);
+        rsq_unit_undo(&unit);
         return code;
     }
-    return unit_keep(c, alone, err);
+    return rsq_unit_keep(&unit, err);
 }
 
 rsq_code rsq_conn_execute_batch(rsq_conn *c, const rsq_request *rq, size_t rows, rsq_result **out,
