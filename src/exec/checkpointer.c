@@ -215,13 +215,6 @@ void rsq_checkpointer_note(rsq_checkpointer *ck, rsq_conn *writing)
 
 /* --- for a caller --- */
 
-static uint32_t ms_until(int64_t deadline_ns)
-{
-    int64_t ms = (deadline_ns - rsq_now_ns() + 999999) / 1000000;
-
-    return deadline_ns == RSQ_NO_DEADLINE ? RSQ_NO_TIMEOUT : ms > 0 ? (uint32_t)ms : 1;
-}
-
 static rsq_code begin_pass(rsq_checkpointer *ck, const rsq_client *client, int64_t deadline_ns,
                            rsq_error *err)
 {
@@ -276,7 +269,7 @@ static rsq_code restart(rsq_checkpointer *ck, const rsq_client *client, uint32_t
                         rsq_log_figures *out, rsq_checkpoint_counts *counts, rsq_error *err)
 {
     for (;;) {
-        uint32_t left = ms_until(deadline_ns);
+        uint32_t left = rsq_ms_until(deadline_ns);
         attempt a;
         rsq_code code =
             try_restart(ck, client, mode, left, left < SHORT_PAUSE_MS ? left : SHORT_PAUSE_MS, &a, out, err);

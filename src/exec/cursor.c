@@ -400,15 +400,13 @@ static rsq_code enter(rsq_cursor *cur, bool *finished, rsq_error *err)
 static rsq_code take_chunk(rsq_cursor *cur, rsq_shape shape, rsq_result **out, rsq_scan_left *left,
                            rsq_error *err)
 {
-    int64_t ms = (cur->deadline_ns - rsq_now_ns() + 999999) / 1000000; /* not before its time */
-    bool limited = cur->deadline_ns != RSQ_NO_DEADLINE;
     rsq_conn *conn = cur->lease.conn;
     rsq_code code;
     rsq_stop stop;
 
-    if (!limited)
+    if (cur->deadline_ns == RSQ_NO_DEADLINE)
         return rsq_conn_scan_next(conn, &cur->request, cur->chunk_rows, shape, out, left, err);
-    rsq_stop_init(&stop, &cur->core->timer, ms > 0 ? (uint32_t)ms : 1, NULL);
+    rsq_stop_init(&stop, &cur->core->timer, rsq_ms_until(cur->deadline_ns), NULL);
     if (rsq_stop_enter(&stop, conn)) {
         code = rsq_conn_scan_next(conn, &cur->request, cur->chunk_rows, shape, out, left, err);
         rsq_stop_leave(&stop);

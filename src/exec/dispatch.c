@@ -36,14 +36,6 @@ rsq_code rsq_core_select_stoppable(rsq_conn *conn, const rsq_request *requests, 
     return rsq_stop_verdict(stop, code, err);
 }
 
-static uint32_t ms_left(int64_t deadline_ns)
-{
-    /* Rounded up: a limit is not over before its time. */
-    int64_t ms = (deadline_ns - rsq_now_ns() + 999999) / 1000000;
-
-    return ms > 0 ? (uint32_t)ms : 1;
-}
-
 rsq_code rsq_core_select_on(rsq_core *core, rsq_conn *conn, const rsq_request *requests, size_t count,
                             rsq_shape shape, uint32_t timeout_ms, rsq_result **results, rsq_error *err)
 {
@@ -75,8 +67,8 @@ static rsq_code select_leased(rsq_core *core, const rsq_request *requests, size_
     if (code != RSQ_OK)
         return code;
     rsq_core_limit_age(core, &lease);
-    code = rsq_core_select_on(core, lease.conn, requests, count, shape, timeout_ms ? ms_left(deadline_ns) : 0,
-                              results, err);
+    code = rsq_core_select_on(core, lease.conn, requests, count, shape,
+                              timeout_ms ? rsq_ms_until(deadline_ns) : 0, results, err);
     code = rsq_core_age_verdict(core, &lease, code, err);
     rsq_core_release(core, &lease);
     return code;

@@ -114,6 +114,16 @@ int64_t rsq_deadline_ns(uint32_t ms)
     return ms == RSQ_NO_TIMEOUT ? RSQ_NO_DEADLINE : rsq_now_ns() + (int64_t)ms * 1000000;
 }
 
+uint32_t rsq_ms_until(int64_t deadline_ns)
+{
+    int64_t ms;
+
+    if (deadline_ns == RSQ_NO_DEADLINE)
+        return RSQ_NO_TIMEOUT;
+    ms = (deadline_ns - rsq_now_ns() + 999999) / 1000000;
+    return ms > 0 ? (uint32_t)ms : 1;
+}
+
 unsigned rsq_processors(void)
 {
     cpu_set_t set;

@@ -64,6 +64,10 @@ int64_t rsq_now_coarse_ns(void);
 /* rsq_now_ns() + `ms`; RSQ_NO_DEADLINE for RSQ_NO_TIMEOUT. */
 int64_t rsq_deadline_ns(uint32_t ms);
 
+/* The other way round: milliseconds that are left, at least 1, and rounded up, since a limit is not over
+ * before its time. */
+uint32_t rsq_ms_until(int64_t deadline_ns);
+
 /* Processors this process may run on, at least 1. */
 unsigned rsq_processors(void);
 
