@@ -269,8 +269,8 @@ static rsq_code acquire_and_begin(rsq_core *core, const rsq_client *client, uint
                                   uint32_t timeout_ms, rsq_error *err)
 {
     static const char name[] = "a transaction (rsq_begin)";
-    rsq_code code = rsq_writer_acquire(&core->writer, client, name, sizeof name - 1,
-                                       rsq_core_timeout(core, timeout_ms), err);
+    rsq_code code =
+        rsq_core_take_turn(core, client, name, sizeof name - 1, rsq_core_timeout(core, timeout_ms), err);
 
     if (code != RSQ_OK)
         return code;
@@ -291,9 +291,7 @@ rsq_code rsq_begun_start(rsq_core *core, const rsq_client *client, bool moves, u
     if (rsq_tx_here(core))
         return rsq_error_set(err, RSQ_EMISUSE,
                              "a transaction runs on this thread: nest in it with rsq_tx_transaction()");
-    code = rsq_begun_check_wait(core, err);
-    if (code == RSQ_OK)
-        code = rsq_timer_ensure(&core->timer, err);
+    code = rsq_timer_ensure(&core->timer, err);
     if (code != RSQ_OK)
         return code;
     b = make_handle(core, client, idle_ms);

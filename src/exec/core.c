@@ -234,16 +234,21 @@ rsq_code rsq_core_checkpoint(rsq_core *core, const rsq_client *client, uint32_t 
                                 err);
 }
 
+rsq_code rsq_core_take_turn(rsq_core *core, const rsq_client *client, const char *sql, size_t sql_len,
+                            uint32_t timeout_ms, rsq_error *err)
+{
+    rsq_code code = rsq_begun_check_wait(core, err);
+
+    return code == RSQ_OK ? rsq_writer_acquire(&core->writer, client, sql, sql_len, timeout_ms, err) : code;
+}
+
 static rsq_code acquire(rsq_core *core, const rsq_request *rq, uint32_t timeout_ms, rsq_lease *out,
                         rsq_error *err)
 {
     rsq_code code;
 
     if (core->single) {
-        code = rsq_begun_check_wait(core, err);
-        if (code != RSQ_OK)
-            return code;
-        code = rsq_writer_acquire(&core->writer, rq->client, rq->sql, rq->sql_len, timeout_ms, err);
+        code = rsq_core_take_turn(core, rq->client, rq->sql, rq->sql_len, timeout_ms, err);
         if (code == RSQ_OK)
             *out = (rsq_lease){.conn = core->writer.conn};
         return code;
@@ -255,30 +260,31 @@ static rsq_code acquire(rsq_core *core, const rsq_request *rq, uint32_t timeout_
     return code;
 }
 
-rsq_code rsq_core_lease_alone(rsq_core *core, const rsq_request *rq, uint32_t timeout_ms, rsq_lease *out,
-                              rsq_error *err)
+typedef rsq_code (*open_snapshot)(rsq_conn *conn, rsq_error *err);
+
+static rsq_code lease(rsq_core *core, const rsq_request *rq, open_snapshot open, uint32_t timeout_ms,
+                      rsq_lease *out, rsq_error *err)
 {
     rsq_code code = acquire(core, rq, timeout_ms, out, err);
 
     if (code != RSQ_OK)
         return code;
-    code = rsq_conn_snapshot_alone(out->conn, err);
+    code = open(out->conn, err);
     if (code != RSQ_OK)
         rsq_core_release(core, out);
     return code;
 }
 
+rsq_code rsq_core_lease_alone(rsq_core *core, const rsq_request *rq, uint32_t timeout_ms, rsq_lease *out,
+                              rsq_error *err)
+{
+    return lease(core, rq, rsq_conn_snapshot_alone, timeout_ms, out, err);
+}
+
 rsq_code rsq_core_lease(rsq_core *core, const rsq_request *rq, uint32_t timeout_ms, rsq_lease *out,
                         rsq_error *err)
 {
-    rsq_code code = acquire(core, rq, timeout_ms, out, err);
-
-    if (code != RSQ_OK)
-        return code;
-    code = rsq_conn_snapshot_open(out->conn, err);
-    if (code != RSQ_OK)
-        rsq_core_release(core, out);
-    return code;
+    return lease(core, rq, rsq_conn_snapshot_open, timeout_ms, out, err);
 }
 
 void rsq_core_release(rsq_core *core, const rsq_lease *lease)

@@ -93,6 +93,11 @@ static inline uint32_t rsq_core_timeout(const rsq_core *core, uint32_t timeout_m
     return timeout_ms ? timeout_ms : core->lease_timeout_ms;
 }
 
+/* The writer's turn, as rsq_writer_acquire(), for a call of the program's: RSQ_EMISUSE if the thread would
+ * wait for a transaction that it has begun itself. */
+rsq_code rsq_core_take_turn(rsq_core *core, const rsq_client *client, const char *sql, size_t sql_len,
+                            uint32_t timeout_ms, rsq_error *err);
+
 /* A leased connection to read on. */
 typedef struct rsq_lease {
     rsq_conn *conn;     /* borrowed until the release */

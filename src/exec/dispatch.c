@@ -128,12 +128,8 @@ rsq_code rsq_core_may_write(const rsq_client *client, rsq_error *err)
 
 static rsq_code take_turn(rsq_core *core, const rsq_request *rq, uint32_t timeout_ms, rsq_error *err)
 {
-    rsq_code code = rsq_begun_check_wait(core, err);
-
-    if (code != RSQ_OK)
-        return code;
-    return rsq_writer_acquire(&core->writer, rq->client, rq->sql, rq->sql_len,
-                              rsq_core_timeout(core, timeout_ms), err);
+    return rsq_core_take_turn(core, rq->client, rq->sql, rq->sql_len, rsq_core_timeout(core, timeout_ms),
+                              err);
 }
 
 rsq_code rsq_core_execute(rsq_core *core, const rsq_request *rq, uint32_t timeout_ms, rsq_result **out,

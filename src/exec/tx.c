@@ -173,11 +173,7 @@ rsq_code rsq_core_transaction(rsq_core *core, const rsq_client *client, rsq_tx_f
         return code;
     if (here)
         return run_nested(here, client, fn, ctx, err);
-    code = rsq_begun_check_wait(core, err);
-    if (code != RSQ_OK)
-        return code;
-    code = rsq_writer_acquire(&core->writer, client, name, sizeof name - 1,
-                              rsq_core_timeout(core, timeout_ms), err);
+    code = rsq_core_take_turn(core, client, name, sizeof name - 1, rsq_core_timeout(core, timeout_ms), err);
     if (code != RSQ_OK)
         return code;
     code = run_transaction(core, client, fn, ctx, origin, err);
