@@ -2,7 +2,6 @@
 
 #include <assert.h>
 
-#include "base/alloc.h"
 #include "base/error.h"
 
 static rsq_op_write *of_write(rsq_write *write)
@@ -71,12 +70,8 @@ static void done(rsq_write *write, rsq_posts *posts)
     if (write->state == RSQ_WRITE_DISMISSED) {
         m->code = rsq_error_set(&error, RSQ_ECLOSED, "the database is closed");
     } else if (m->code != RSQ_OK) {
-        (void)rsq_error_set(&error, m->code, "it failed, and there was no memory to say why");
-        if (m->error)
-            error = *m->error;
-        m->code = rsq_stop_verdict(&op->stop, m->code, &error);
+        m->code = rsq_stop_verdict(&op->stop, rsq_member_take_error(m, &error), &error);
     }
-    rsq_free(m->error);
     if (m->result)
         op->results[0] = m->result;
     tell = rsq_op_settle(op, m->code, &error);

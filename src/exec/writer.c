@@ -3,7 +3,6 @@
 #include <assert.h>
 #include <stddef.h>
 
-#include "base/alloc.h"
 #include "base/error.h"
 
 static rsq_member *take_another(rsq_members *from);
@@ -260,8 +259,6 @@ static void count_group_locked(rsq_writer *w, size_t n)
         return;
     w->counters.groups++;
     w->counters.members += n;
-    if (n > w->counters.largest)
-        w->counters.largest = n;
 }
 
 /* Of asynchronous writes that are out of line; it may free them. */
@@ -347,17 +344,11 @@ static void run_statements(rsq_writer *w, rsq_member *first)
 
 static rsq_code outcome(rsq_member *m, rsq_result **out, rsq_error *err)
 {
-    if (m->code == RSQ_OK) {
-        if (out)
-            *out = m->result;
-        return RSQ_OK;
-    }
-    if (err && m->error)
-        *err = *m->error;
-    else
-        (void)rsq_error_set(err, m->code, "it failed, and there was no memory to say why");
-    rsq_free(m->error);
-    return m->code;
+    if (m->code != RSQ_OK)
+        return rsq_member_take_error(m, err);
+    if (out)
+        *out = m->result;
+    return RSQ_OK;
 }
 
 /* Its turn has come. */

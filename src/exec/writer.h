@@ -31,7 +31,6 @@ typedef struct rsq_commit_sink {
 typedef struct rsq_group_counters {
     uint64_t groups;  /* of two and more that shared a commit */
     uint64_t members; /* in them */
-    uint64_t largest; /* members in one */
 } rsq_group_counters;
 
 /* Asynchronous statements that are taken at once. */

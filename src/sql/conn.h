@@ -187,6 +187,9 @@ size_t rsq_conn_execute_group(rsq_conn *c, rsq_member *first, rsq_members *other
 /* Run one by itself. */
 void rsq_conn_execute_member(rsq_conn *c, rsq_member *m);
 
+/* Of one that failed: its detail, moved to `err` (NULL: dropped), and its code. */
+rsq_code rsq_member_take_error(rsq_member *m, rsq_error *err);
+
 /*
  * Several statements, all or none (several.c): `count` requests with a result
  * for each (`results` NULL, or room for them; on failure none is left), or all

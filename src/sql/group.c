@@ -64,6 +64,17 @@ void rsq_conn_execute_member(rsq_conn *c, rsq_member *m)
     run(c, s, m);
 }
 
+rsq_code rsq_member_take_error(rsq_member *m, rsq_error *err)
+{
+    if (!m->error)
+        return rsq_error_set(err, m->code, "it failed, and there was no memory to say why");
+    if (err)
+        *err = *m->error;
+    rsq_free(m->error);
+    m->error = NULL;
+    return m->code;
+}
+
 static void forget(rsq_member *m)
 {
     rsq_result_unref(m->result);
