@@ -36,27 +36,36 @@ void rsq_queue_unref(rsq_queue *q)
     rsq_free(q);
 }
 
+/* `count` nodes that are linked by `next`. */
+static void splice_locked(rsq_queue *q, rsq_queue_node *first, rsq_queue_node *last, size_t count)
+{
+    bool was_empty = q->count == 0;
+
+    for (rsq_queue_node *node = first; node; node = node->next)
+        node->linked = true;
+    if (q->last)
+        q->last->next = first;
+    else
+        q->first = first;
+    q->last = last;
+    q->count += count;
+    /* The descriptor is a level: only the step from empty to not empty is a system call. */
+    if (was_empty && q->fd >= 0)
+        rsq_wakeup_set(q->fd);
+    if (q->sleepers > 0)
+        rsq_cond_broadcast(&q->changed);
+}
+
 bool rsq_queue_post(rsq_queue *q, rsq_queue_node *node, bool *closed)
 {
-    bool posted = false;
+    bool posted;
 
     rsq_mutex_lock(&q->mu);
     *closed = q->closed;
-    if (!q->closed && !node->linked) {
-        posted = true;
-        node->linked = true;
+    posted = !q->closed && !node->linked;
+    if (posted) {
         node->next = NULL;
-        if (q->last)
-            q->last->next = node;
-        else
-            q->first = node;
-        q->last = node;
-        q->count++;
-        /* The descriptor is a level: only the step from empty to not empty is a system call. */
-        if (q->count == 1 && q->fd >= 0)
-            rsq_wakeup_set(q->fd);
-        if (q->sleepers > 0)
-            rsq_cond_broadcast(&q->changed);
+        splice_locked(q, node, node, 1);
     }
     rsq_mutex_unlock(&q->mu);
     return posted;
@@ -76,24 +85,6 @@ void rsq_posts_add(rsq_posts *ps, rsq_queue *q, rsq_queue_node *node)
         ps->first = node;
     ps->last = node;
     ps->count++;
-}
-
-static void splice_locked(rsq_queue *q, const rsq_posts *ps)
-{
-    bool was_empty = q->count == 0;
-
-    for (rsq_queue_node *node = ps->first; node; node = node->next)
-        node->linked = true;
-    if (q->last)
-        q->last->next = ps->first;
-    else
-        q->first = ps->first;
-    q->last = ps->last;
-    q->count += ps->count;
-    if (was_empty && q->fd >= 0)
-        rsq_wakeup_set(q->fd);
-    if (q->sleepers > 0)
-        rsq_cond_broadcast(&q->changed);
 }
 
 static void drop_all(rsq_queue_node *node)
@@ -117,7 +108,7 @@ void rsq_posts_flush(rsq_posts *ps)
     rsq_mutex_lock(&all.queue->mu);
     closed = all.queue->closed;
     if (!closed)
-        splice_locked(all.queue, &all);
+        splice_locked(all.queue, all.first, all.last, all.count);
     rsq_mutex_unlock(&all.queue->mu);
     if (closed)
         drop_all(all.first);
