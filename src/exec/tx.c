@@ -55,13 +55,6 @@ static rsq_code enter(rsq_tx *tx, rsq_error *err)
     return rsq_error_set(err, RSQ_EMISUSE, "SQLite has rolled the transaction back");
 }
 
-static rsq_code refuse(rsq_code code, const rsq_error *why, rsq_error *err)
-{
-    if (err)
-        *err = *why;
-    return code;
-}
-
 /* The end of a call: keep its failure for the end of the transaction, and hand it on. */
 static rsq_code leave(rsq_tx *tx, rsq_code code, const rsq_error *why, rsq_error *err)
 {
@@ -70,7 +63,9 @@ static rsq_code leave(rsq_tx *tx, rsq_code code, const rsq_error *why, rsq_error
         tx->last = *why;
     if (tx->begun)
         rsq_begun_leave(tx->begun);
-    return code == RSQ_OK ? code : refuse(code, why, err);
+    if (code != RSQ_OK && err)
+        *err = *why;
+    return code;
 }
 
 /* What the function returned, with the detail of the call that returned the same to it. */
@@ -128,10 +123,10 @@ static rsq_code run_savepoint(rsq_tx *outer, const rsq_client *client, rsq_tx_fn
 static rsq_code run_nested(rsq_tx *tx, const rsq_client *client, rsq_tx_fn fn, void *ctx, rsq_error *err)
 {
     rsq_error why;
-    rsq_code code = enter(tx, &why);
+    rsq_code code = enter(tx, err);
 
     if (code != RSQ_OK)
-        return refuse(code, &why, err);
+        return code;
     code = run_savepoint(tx, client, fn, ctx, &why);
     return leave(tx, code, &why, err);
 }
@@ -185,10 +180,10 @@ rsq_code rsq_tx_run_select(rsq_tx *tx, const rsq_request *rq, rsq_shape shape, u
                            rsq_result **out, rsq_error *err)
 {
     rsq_error why;
-    rsq_code code = enter(tx, &why);
+    rsq_code code = enter(tx, err);
 
     if (code != RSQ_OK)
-        return refuse(code, &why, err);
+        return code;
     code = rsq_core_select_on(tx->core, conn_of(tx), rq, 1, shape, timeout_ms, out, &why);
     if (code != RSQ_OK)
         why.row = -1; /* there is but one */
@@ -198,10 +193,10 @@ rsq_code rsq_tx_run_select(rsq_tx *tx, const rsq_request *rq, rsq_shape shape, u
 rsq_code rsq_tx_run_execute(rsq_tx *tx, const rsq_request *rq, rsq_result **out, rsq_error *err)
 {
     rsq_error why;
-    rsq_code code = enter(tx, &why);
+    rsq_code code = enter(tx, err);
 
     if (code != RSQ_OK)
-        return refuse(code, &why, err);
+        return code;
     code = rsq_conn_execute(conn_of(tx), rq, out, &why);
     return leave(tx, code, &why, err);
 }
@@ -209,10 +204,10 @@ rsq_code rsq_tx_run_execute(rsq_tx *tx, const rsq_request *rq, rsq_result **out,
 rsq_code rsq_tx_run_batch(rsq_tx *tx, const rsq_request *rq, size_t rows, rsq_result **out, rsq_error *err)
 {
     rsq_error why;
-    rsq_code code = enter(tx, &why);
+    rsq_code code = enter(tx, err);
 
     if (code != RSQ_OK)
-        return refuse(code, &why, err);
+        return code;
     code = rsq_conn_execute_batch(conn_of(tx), rq, rows, out, &why);
     return leave(tx, code, &why, err);
 }
@@ -221,10 +216,10 @@ rsq_code rsq_tx_run_all(rsq_tx *tx, const rsq_request *requests, size_t count, r
                         rsq_error *err)
 {
     rsq_error why;
-    rsq_code code = enter(tx, &why);
+    rsq_code code = enter(tx, err);
 
     if (code != RSQ_OK)
-        return refuse(code, &why, err);
+        return code;
     code = rsq_conn_execute_all(conn_of(tx), requests, count, results, &why);
     return leave(tx, code, &why, err);
 }
@@ -232,10 +227,10 @@ rsq_code rsq_tx_run_all(rsq_tx *tx, const rsq_request *requests, size_t count, r
 rsq_code rsq_tx_run_script(rsq_tx *tx, const rsq_request *rq, rsq_error *err)
 {
     rsq_error why;
-    rsq_code code = enter(tx, &why);
+    rsq_code code = enter(tx, err);
 
     if (code != RSQ_OK)
-        return refuse(code, &why, err);
+        return code;
     code = rsq_conn_execute_script(conn_of(tx), rq, &why);
     return leave(tx, code, &why, err);
 }
@@ -255,10 +250,10 @@ static rsq_code enter_newest(rsq_tx *tx, rsq_error *err)
 rsq_code rsq_tx_run_savepoint(rsq_tx *tx, rsq_error *err)
 {
     rsq_error why;
-    rsq_code code = enter_newest(tx, &why);
+    rsq_code code = enter_newest(tx, err);
 
     if (code != RSQ_OK)
-        return refuse(code, &why, err);
+        return code;
     code = rsq_conn_savepoint(conn_of(tx), tx->depth + 1, &why);
     if (code == RSQ_OK) {
         tx->depth++;
@@ -282,24 +277,23 @@ static rsq_code end_savepoint(rsq_tx *tx, bool keep, rsq_error *err)
     return RSQ_OK;
 }
 
-rsq_code rsq_tx_run_release(rsq_tx *tx, rsq_error *err)
+static rsq_code run_end(rsq_tx *tx, bool keep, rsq_error *err)
 {
     rsq_error why;
-    rsq_code code = enter_newest(tx, &why);
+    rsq_code code = enter_newest(tx, err);
 
     if (code != RSQ_OK)
-        return refuse(code, &why, err);
-    code = end_savepoint(tx, true, &why);
+        return code;
+    code = end_savepoint(tx, keep, &why);
     return leave(tx, code, &why, err);
+}
+
+rsq_code rsq_tx_run_release(rsq_tx *tx, rsq_error *err)
+{
+    return run_end(tx, true, err);
 }
 
 rsq_code rsq_tx_run_rollback_to(rsq_tx *tx, rsq_error *err)
 {
-    rsq_error why;
-    rsq_code code = enter_newest(tx, &why);
-
-    if (code != RSQ_OK)
-        return refuse(code, &why, err);
-    code = end_savepoint(tx, false, &why);
-    return leave(tx, code, &why, err);
+    return run_end(tx, false, err);
 }
