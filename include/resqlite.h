@@ -833,7 +833,7 @@ RSQ_API int rsq_queue_fd(rsq_queue *q);
  * Deliver what waits, on this thread.
  * @param max         at most that many ops and live queries; 0: all that wait now.
  * @param dispatched  how many were delivered; NULL to ignore. The last answer and the
- *                    end of one live query count as one.
+ *                    end of one live query count as one, and so do the answers of a group.
  * @return RSQ_OK, RSQ_EINVAL, RSQ_EMISUSE (another thread is dispatching this queue).
  */
 RSQ_API rsq_code rsq_queue_dispatch(rsq_queue *q, size_t max, size_t *dispatched);

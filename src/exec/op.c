@@ -118,7 +118,7 @@ static void call_done_in_chunks(rsq_op *op)
     }
 }
 
-static void call_done(rsq_queue_node *node, bool deliver)
+static bool call_done(rsq_queue_node *node, bool deliver)
 {
     rsq_op *op = (rsq_op *)(void *)((char *)node - offsetof(rsq_op, node));
 
@@ -127,6 +127,7 @@ static void call_done(rsq_queue_node *node, bool deliver)
     else if (deliver)
         op->done(op, op->ctx);
     rsq_op_unref(op);
+    return deliver;
 }
 
 /* Something came: show it, or keep it while `done` runs. True: `done` is to be called. */

@@ -92,7 +92,7 @@ static void drop_all(rsq_queue_node *node)
     while (node) {
         rsq_queue_node *next = node->next;
 
-        node->run(node, false);
+        (void)node->run(node, false);
         node = next;
     }
 }
@@ -119,8 +119,6 @@ static rsq_queue_node *take_locked(rsq_queue *q)
 {
     rsq_queue_node *node = q->first;
 
-    if (!node)
-        return NULL;
     q->first = node->next;
     if (!q->first)
         q->last = NULL;
@@ -146,16 +144,16 @@ static void leave_locked(rsq_queue *q)
     rsq_cond_broadcast(&q->changed);
 }
 
+/* There is a first. Returns whether a callback was called. */
 static bool run_first_locked(rsq_queue *q, bool deliver)
 {
     rsq_queue_node *node = take_locked(q);
+    bool called;
 
-    if (!node)
-        return false;
     rsq_mutex_unlock(&q->mu);
-    node->run(node, deliver);
+    called = node->run(node, deliver);
     rsq_mutex_lock(&q->mu);
-    return true;
+    return called;
 }
 
 static bool is_elsewhere_locked(const rsq_queue *q)
@@ -165,7 +163,7 @@ static bool is_elsewhere_locked(const rsq_queue *q)
 
 rsq_code rsq_queue_dispatch(rsq_queue *q, size_t max, size_t *dispatched)
 {
-    size_t done = 0;
+    size_t done = 0, left;
 
     if (!q)
         return RSQ_EINVAL;
@@ -179,10 +177,13 @@ rsq_code rsq_queue_dispatch(rsq_queue *q, size_t max, size_t *dispatched)
     }
     enter_locked(q);
     /* What callbacks add waits for the next call, so that this one ends. */
-    if (max == 0 || max > q->count)
-        max = q->count;
-    while (done < max && run_first_locked(q, true))
-        done++;
+    left = q->count;
+    if (max == 0)
+        max = left;
+    for (; done < max && left > 0 && q->first; left--) {
+        if (run_first_locked(q, true))
+            done++;
+    }
     leave_locked(q);
     rsq_mutex_unlock(&q->mu);
     rsq_queue_unref(q);
@@ -297,8 +298,8 @@ void rsq_queue_free(rsq_queue *q)
         return;
     rsq_mutex_lock(&q->mu);
     close_locked(q);
-    while (run_first_locked(q, false))
-        ;
+    while (q->first)
+        (void)run_first_locked(q, false);
     rsq_mutex_unlock(&q->mu);
     rsq_queue_unref(q);
 }

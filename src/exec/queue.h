@@ -15,9 +15,11 @@
 typedef struct rsq_queue_node {
     /*
      * Deliver, on the dispatching thread and with no lock held; with `deliver`
-     * false drop what waits. Called once for each successful post.
+     * false drop what waits. Called once for each successful post. Returns
+     * whether a callback was called: what it was posted for may have gone
+     * along with the post before, or been the same again.
      */
-    void (*run)(struct rsq_queue_node *node, bool deliver);
+    bool (*run)(struct rsq_queue_node *node, bool deliver);
 
     /* Any thread, under the queue's mutex. */
     struct rsq_queue_node *next;

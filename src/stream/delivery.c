@@ -200,13 +200,16 @@ static void count_repeated(const delivery *d)
     rsq_mutex_unlock(&d->s->owner->mu);
 }
 
-static void tell_outcome(delivery *d)
+/* Returns whether the callback was called. */
+static bool tell_outcome(delivery *d)
 {
     if (rsq_outcome_is_none(&d->outcome))
-        return;
+        return false;
     if (d->compares && rsq_outcome_equal(&d->before, &d->outcome)) {
         count_repeated(d);
-    } else if (d->outcome.result) {
+        return false;
+    }
+    if (d->outcome.result) {
         tell_result(d);
     } else {
         rsq_stream_event ev = {
@@ -214,16 +217,19 @@ static void tell_outcome(delivery *d)
 
         call_back(d->s, &ev);
     }
+    return true;
 }
 
-/* With no lock held, after it was taken. */
-static void carry_out(delivery *d, bool deliver)
+/* With no lock held, after it was taken. Returns whether a callback was called. */
+static bool carry_out(delivery *d, bool deliver)
 {
-    tell_outcome(d);
+    bool called = tell_outcome(d);
+
     if (deliver && d->end) {
         rsq_stream_event ev = {.kind = RSQ_EVENT_END};
 
         call_back(d->s, &ev);
+        called = true;
     }
     rsq_outcome_clear(&d->outcome);
     rsq_outcome_clear(&d->before);
@@ -232,9 +238,10 @@ static void carry_out(delivery *d, bool deliver)
     if (d->end && deliver)
         rsq_stream_unref(d->s); /* the handle's */
     rsq_stream_unref(d->s);     /* the queue's */
+    return called;
 }
 
-void rsq_stream_deliver(rsq_queue_node *node, bool deliver)
+bool rsq_stream_deliver(rsq_queue_node *node, bool deliver)
 {
     rsq_stream *s = (rsq_stream *)(void *)((char *)node - offsetof(rsq_stream, node));
     delivery d;
@@ -242,7 +249,7 @@ void rsq_stream_deliver(rsq_queue_node *node, bool deliver)
     rsq_mutex_lock(&s->owner->mu);
     d = take_locked(s, deliver);
     rsq_mutex_unlock(&s->owner->mu);
-    carry_out(&d, deliver);
+    return carry_out(&d, deliver);
 }
 
 /* --- a group's streams, together --- */
@@ -272,9 +279,10 @@ static void forget_if_closed(delivery *d)
 }
 
 /* Without memory for all of them at once they are taken one by one. */
-static void deliver_one_by_one(rsq_group *g, bool deliver)
+static bool deliver_one_by_one(rsq_group *g, bool deliver)
 {
     rsq_stream *s;
+    bool called = false;
 
     for (;;) {
         delivery d;
@@ -285,15 +293,16 @@ static void deliver_one_by_one(rsq_group *g, bool deliver)
             d = take_locked(s, deliver);
         rsq_mutex_unlock(&g->owner->mu);
         if (!s)
-            return;
-        carry_out(&d, deliver);
+            return called;
+        called = carry_out(&d, deliver) || called;
     }
 }
 
-void rsq_group_deliver(rsq_queue_node *node, bool deliver)
+bool rsq_group_deliver(rsq_queue_node *node, bool deliver)
 {
     rsq_group *g = (rsq_group *)(void *)((char *)node - offsetof(rsq_group, node));
     size_t count = 0, ready = 0;
+    bool called = false;
     delivery *all;
 
     rsq_mutex_lock(&g->owner->mu);
@@ -306,10 +315,11 @@ void rsq_group_deliver(rsq_queue_node *node, bool deliver)
     for (size_t i = 0; i < count; i++) {
         if (i > 0)
             forget_if_closed(&all[i]);
-        carry_out(&all[i], deliver);
+        called = carry_out(&all[i], deliver) || called;
     }
     if (!all)
-        deliver_one_by_one(g, deliver);
+        called = deliver_one_by_one(g, deliver);
     rsq_free(all);
     rsq_group_unref(g);
+    return called;
 }

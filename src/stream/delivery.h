@@ -8,7 +8,7 @@
 void rsq_stream_post_end_locked(rsq_stream *s);
 
 /* rsq_queue_node.run of a stream, and of a group of them. */
-void rsq_stream_deliver(rsq_queue_node *node, bool deliver);
-void rsq_group_deliver(rsq_queue_node *node, bool deliver);
+bool rsq_stream_deliver(rsq_queue_node *node, bool deliver);
+bool rsq_group_deliver(rsq_queue_node *node, bool deliver);
 
 #endif
