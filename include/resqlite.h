@@ -829,6 +829,30 @@ RSQ_API rsq_queue *rsq_queue_default(rsq_db *db);
  */
 RSQ_API int rsq_queue_fd(rsq_queue *q);
 
+/** Tells a loop that something waits in its queue: see rsq_queue_set_wakeup(). */
+typedef void (*rsq_wakeup_fn)(rsq_queue *q, void *ctx);
+
+/**
+ * For loops that cannot poll a descriptor but take messages from other threads:
+ * have `wakeup` called when the queue is no longer empty. It is to send the
+ * loop's thread a message (uv_async_send(), g_idle_add(), PostMessage() and the
+ * like), on which that thread calls rsq_queue_dispatch().
+ *
+ * Called once, then not before a dispatch has begun; at the end of a dispatch
+ * that leaves something, since `max` was reached or a callback added it, it is
+ * called again. Any thread of the library or of the program may be the one
+ * that calls it, with locks held: it must return soon, call nothing of this
+ * library, and take no lock that is anywhere held during a call of it.
+ *
+ * @param wakeup  NULL: none any more. When this returns, no call of the former
+ *                one is running. If something waits already, the new one is
+ *                called before this returns.
+ * @param ctx     handed to `wakeup`; borrowed until it is replaced, or the queue is
+ *                freed, or its database closed.
+ * @return RSQ_OK, RSQ_EINVAL, RSQ_ECLOSED. Thread: any.
+ */
+RSQ_API rsq_code rsq_queue_set_wakeup(rsq_queue *q, rsq_wakeup_fn wakeup, void *ctx);
+
 /**
  * Deliver what waits, on this thread.
  * @param max         at most that many ops and live queries; 0: all that wait now.

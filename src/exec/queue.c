@@ -36,6 +36,15 @@ void rsq_queue_unref(rsq_queue *q)
     rsq_free(q);
 }
 
+/* Who dispatches looks again at its end. */
+static void call_wakeup_locked(rsq_queue *q)
+{
+    if (!q->wakeup || q->woken || q->count == 0 || q->depth > 0)
+        return;
+    q->woken = true;
+    q->wakeup(q, q->wakeup_ctx);
+}
+
 /* `count` nodes that are linked by `next`. */
 static void splice_locked(rsq_queue *q, rsq_queue_node *first, rsq_queue_node *last, size_t count)
 {
@@ -54,6 +63,7 @@ static void splice_locked(rsq_queue *q, rsq_queue_node *first, rsq_queue_node *l
         rsq_wakeup_set(q->fd);
     if (q->sleepers > 0)
         rsq_cond_broadcast(&q->changed);
+    call_wakeup_locked(q);
 }
 
 bool rsq_queue_post(rsq_queue *q, rsq_queue_node *node, bool *closed)
@@ -134,6 +144,7 @@ static void enter_locked(rsq_queue *q)
     assert(!q->dispatching || q->dispatching == rsq_thread_self());
     q->dispatching = rsq_thread_self();
     q->depth++;
+    q->woken = false;
 }
 
 static void leave_locked(rsq_queue *q)
@@ -142,6 +153,7 @@ static void leave_locked(rsq_queue *q)
         return;
     q->dispatching = 0;
     rsq_cond_broadcast(&q->changed);
+    call_wakeup_locked(q);
 }
 
 /* There is a first. Returns whether a callback was called. */
@@ -206,6 +218,7 @@ bool rsq_queue_is_mine(rsq_queue *q)
 static void close_locked(rsq_queue *q)
 {
     q->closed = true;
+    q->wakeup = NULL;
     rsq_wakeup_close(q->fd);
     q->fd = -1;
     rsq_cond_broadcast(&q->changed);
@@ -214,6 +227,7 @@ static void close_locked(rsq_queue *q)
 void rsq_queue_finish(rsq_queue *q)
 {
     rsq_mutex_lock(&q->mu);
+    q->wakeup = NULL; /* what waits is delivered here */
     for (;;) {
         if (is_elsewhere_locked(q)) {
             q->sleepers++;
@@ -277,6 +291,24 @@ int rsq_queue_fd(rsq_queue *q)
     fd = q->fd;
     rsq_mutex_unlock(&q->mu);
     return fd;
+}
+
+rsq_code rsq_queue_set_wakeup(rsq_queue *q, rsq_wakeup_fn wakeup, void *ctx)
+{
+    rsq_code code;
+
+    if (!q)
+        return RSQ_EINVAL;
+    rsq_mutex_lock(&q->mu);
+    code = q->closed ? RSQ_ECLOSED : RSQ_OK;
+    if (code == RSQ_OK) {
+        q->wakeup = wakeup;
+        q->wakeup_ctx = ctx;
+        q->woken = false;
+        call_wakeup_locked(q);
+    }
+    rsq_mutex_unlock(&q->mu);
+    return code;
 }
 
 rsq_code rsq_queue_new(rsq_queue **out, rsq_error *err)

@@ -360,6 +360,78 @@ static void descriptor_is_a_level(void **state)
     assert_int_equal(poll(&p, 1, 0), 0);
 }
 
+/* ---------------------------------------------------------------- a loop of messages -- */
+
+/* A mailbox as the loops of GUI toolkits have one. It outlives the test, as all that callbacks touch. */
+static struct mailbox {
+    pthread_mutex_t mu;
+    pthread_cond_t came;
+    size_t messages; /* that wait, */
+    size_t sent;     /* and all there were */
+} box = {.mu = PTHREAD_MUTEX_INITIALIZER, .came = PTHREAD_COND_INITIALIZER};
+
+static void send_message(rsq_queue *q, void *ctx)
+{
+    struct mailbox *b = ctx;
+
+    (void)q;
+    pthread_mutex_lock(&b->mu);
+    b->messages++;
+    b->sent++;
+    pthread_cond_signal(&b->came);
+    pthread_mutex_unlock(&b->mu);
+}
+
+/* Returns false if none came in time. */
+static bool take_message(struct mailbox *b)
+{
+    struct timespec until;
+    bool came;
+
+    clock_gettime(CLOCK_REALTIME, &until);
+    until.tv_sec += FIXTURE_DEADLINE_MS / 1000;
+    pthread_mutex_lock(&b->mu);
+    while (b->messages == 0 && pthread_cond_timedwait(&b->came, &b->mu, &until) == 0)
+        ;
+    came = b->messages > 0;
+    b->messages -= came;
+    pthread_mutex_unlock(&b->mu);
+    return came;
+}
+
+/* No answer is lost, and there is at most one message for each. */
+static void loop_of_messages(void **state)
+{
+    fixture *f = *state;
+    tally t = {.calls = 0, .take = true};
+    rsq_op_options opts;
+
+    start(f, 3);
+    opts = noting(f, &t);
+    box.messages = box.sent = 0;
+    WANT_CODE(RSQ_OK, rsq_queue_set_wakeup(f->queue, send_message, &box));
+    for (size_t i = 1; i <= 500; i++) {
+        WANT_CODE(RSQ_OK, rsq_select_async(f->db, "SELECT 1", NULL, 0, &opts, NULL));
+        if (i % 3 == 0)
+            continue; /* so that some wait together */
+        assert_true(take_message(&box));
+        WANT_CODE(RSQ_OK, rsq_queue_dispatch(f->queue, i % 2, NULL));
+    }
+    while (atomic_load(&t.calls) < 500) {
+        assert_true(take_message(&box));
+        WANT_CODE(RSQ_OK, rsq_queue_dispatch(f->queue, 0, NULL));
+    }
+    assert_int_equal(t.sum, 500);
+    assert_true(box.sent > 0 && box.sent <= 1000);
+    /* From here on nobody calls it, whoever is still busy. */
+    for (int i = 0; i < 50; i++)
+        WANT_CODE(RSQ_OK, rsq_select_async(f->db, "SELECT 1", NULL, 0, &opts, NULL));
+    WANT_CODE(RSQ_OK, rsq_queue_set_wakeup(f->queue, NULL, NULL));
+    box.sent = 0;
+    dispatch_until(f->queue, &t, 550);
+    assert_int_equal(box.sent, 0);
+}
+
 /* Fire and forget: without a handle the op lives until its callback returns, which can take the result. */
 static void without_a_handle(void **state)
 {
@@ -1083,6 +1155,7 @@ int main(void)
         CASE(done_is_called_by_the_dispatch),
         CASE(default_queue),
         CASE(descriptor_is_a_level),
+        CASE(loop_of_messages),
         CASE(without_a_handle),
         CASE(freed_before_the_completion),
         CASE(freed_inside_done),
