@@ -6,8 +6,6 @@
 #include "base/values.h"
 #include "exec/op.h"
 
-#define IDLE_MS_DEFAULT 30000
-
 /* `spec` says what, with checked requests; the options say the rest. */
 static rsq_code submit(rsq_db *db, rsq_op_spec *spec, const rsq_op_options *o, rsq_op **out)
 {
@@ -65,7 +63,7 @@ static rsq_code submit_one(rsq_db *db, const char *sql, rsq_args args, rsq_shape
     if (code == RSQ_OK) {
         rsq_op_spec spec = {.requests = &rq, .count = 1, .shape = shape, .chunk_rows = o.chunk_rows};
 
-        spec.idle_ms = o.idle_timeout_ms ? o.idle_timeout_ms : IDLE_MS_DEFAULT;
+        spec.idle_ms = rsq_option_idle_ms(o.idle_timeout_ms);
         code = submit(db, &spec, &o, out);
     }
     return code;

@@ -5,8 +5,6 @@
 #include "api/options.h"
 #include "base/error.h"
 
-#define IDLE_MS_DEFAULT 30000
-
 rsq_code rsq_begin(rsq_db *db, const rsq_call_options *opts, rsq_tx **out, rsq_error *err)
 {
     rsq_call_options o;
@@ -16,13 +14,13 @@ rsq_code rsq_begin(rsq_db *db, const rsq_call_options *opts, rsq_tx **out, rsq_e
         return rsq_error_set(err, RSQ_EINVAL, "out is NULL");
     code = rsq_options_read(&o, sizeof o, opts, err);
     if (code == RSQ_OK && (o.flags & ~(uint32_t)RSQ_CALL_MOVES))
-        code = rsq_error_set(err, RSQ_EINVAL, "the option flags is out of range");
+        code = rsq_option_refuse("flags", err);
     if (code == RSQ_OK)
         code = rsq_db_pin(db, err);
     if (code != RSQ_OK)
         return code;
     code = rsq_begun_start(db->core, &db->client, (o.flags & RSQ_CALL_MOVES) != 0, o.origin,
-                           o.idle_timeout_ms ? o.idle_timeout_ms : IDLE_MS_DEFAULT, o.timeout_ms, out, err);
+                           rsq_option_idle_ms(o.idle_timeout_ms), o.timeout_ms, out, err);
     rsq_db_unpin(db);
     return code;
 }

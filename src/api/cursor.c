@@ -9,8 +9,6 @@
 #include "exec/tx.h"
 
 #define CHUNK_ROWS_DEFAULT 1000
-#define IDLE_MS_DEFAULT 30000
-
 rsq_code rsq_cursor_open(rsq_db *db, const char *sql, const rsq_value *params, size_t nparams,
                          const rsq_call_options *opts, rsq_cursor **out, rsq_error *err)
 {
@@ -34,9 +32,8 @@ rsq_code rsq_cursor_open(rsq_db *db, const char *sql, const rsq_value *params, s
     if (rsq_tx_here(db->core))
         code = rsq_error_set(err, RSQ_EMISUSE, "a cursor would not see what the transaction wrote");
     else
-        code =
-            rsq_cursor_start(db->core, &c.request, o.chunk_rows ? o.chunk_rows : CHUNK_ROWS_DEFAULT,
-                             o.idle_timeout_ms ? o.idle_timeout_ms : IDLE_MS_DEFAULT, c.timeout_ms, out, err);
+        code = rsq_cursor_start(db->core, &c.request, o.chunk_rows ? o.chunk_rows : CHUNK_ROWS_DEFAULT,
+                                rsq_option_idle_ms(o.idle_timeout_ms), c.timeout_ms, out, err);
     rsq_db_unpin(db);
     return code;
 }

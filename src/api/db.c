@@ -75,11 +75,6 @@ void rsq_db_unpin(rsq_db *db)
     rsq_mutex_unlock(&db->mu);
 }
 
-static rsq_code bad_option(rsq_error *err, const char *name)
-{
-    return rsq_error_set(err, RSQ_EINVAL, "the option %s is out of range", name);
-}
-
 static bool is_page_size(uint32_t n)
 {
     return n == 0 || (n >= 512 && n <= 65536 && (n & (n - 1)) == 0);
@@ -113,24 +108,24 @@ static rsq_code check_options(const char *path, const rsq_open_options *o, rsq_e
     bool memory = !path[0] || strcmp(path, ":memory:") == 0;
 
     if (o->flags & ~known)
-        return bad_option(err, "flags");
+        return rsq_option_refuse("flags", err);
     if (memory && (o->flags & RSQ_OPEN_READONLY))
         return rsq_error_set(err, RSQ_EINVAL,
                              "a database in memory cannot be read-only: it would stay empty");
     if (o->readers > RSQ_READERS_MAX)
-        return bad_option(err, "readers");
+        return rsq_option_refuse("readers", err);
     if (o->busy_timeout_ms > INT32_MAX)
-        return bad_option(err, "busy_timeout_ms");
+        return rsq_option_refuse("busy_timeout_ms", err);
     if (o->synchronous > RSQ_SYNC_EXTRA)
-        return bad_option(err, "synchronous");
+        return rsq_option_refuse("synchronous", err);
     if (!is_page_size(o->page_size))
-        return bad_option(err, "page_size");
+        return rsq_option_refuse("page_size", err);
     if (o->mmap_bytes < -1)
-        return bad_option(err, "mmap_bytes");
+        return rsq_option_refuse("mmap_bytes", err);
     if (o->cache_bytes < 0)
-        return bad_option(err, "cache_bytes");
+        return rsq_option_refuse("cache_bytes", err);
     if (o->nattach > 10 || (o->nattach && !o->attach))
-        return bad_option(err, "nattach");
+        return rsq_option_refuse("nattach", err);
     for (size_t i = 0; i < o->nattach; i++) {
         rsq_code code = check_attach(o, i, err);
 

@@ -38,7 +38,7 @@ rsq_code rsq_checkpoint(rsq_db *db, const rsq_checkpoint_options *opts, rsq_chec
     rsq_code code = rsq_options_read(&o, sizeof o, opts, err);
 
     if (code == RSQ_OK && o.mode > RSQ_CHECKPOINT_TRUNCATE)
-        code = rsq_error_set(err, RSQ_EINVAL, "the option mode is out of range");
+        code = rsq_option_refuse("mode", err);
     if (code == RSQ_OK && out && out->size < sizeof out->size)
         code = rsq_error_set(err, RSQ_EINVAL, "the figures have no size");
     if (code == RSQ_OK)

@@ -5,6 +5,8 @@
 /* No version of any of them will be larger; what says so is not one of them. */
 #define SIZE_LIMIT 4096
 
+#define IDLE_MS_DEFAULT 30000
+
 rsq_code rsq_options_read(void *to, size_t size, const void *from, rsq_error *err)
 {
     const unsigned char *bytes = from;
@@ -23,4 +25,14 @@ rsq_code rsq_options_read(void *to, size_t size, const void *from, rsq_error *er
     }
     memcpy(to, from, given < size ? given : size);
     return RSQ_OK;
+}
+
+rsq_code rsq_option_refuse(const char *name, rsq_error *err)
+{
+    return rsq_error_set(err, RSQ_EINVAL, "the option %s is out of range", name);
+}
+
+uint32_t rsq_option_idle_ms(uint32_t ms)
+{
+    return ms ? ms : IDLE_MS_DEFAULT;
 }

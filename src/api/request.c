@@ -28,9 +28,9 @@ static rsq_code read_options(rsq_call *c, const rsq_call_options *opts, rsq_erro
     if (code != RSQ_OK)
         return code;
     if (!rsq_json_flags_are_valid(o.json))
-        return rsq_error_set(err, RSQ_EINVAL, "the option json is out of range");
+        return rsq_option_refuse("json", err);
     if (o.flags)
-        return rsq_error_set(err, RSQ_EINVAL, "the option flags is out of range");
+        return rsq_option_refuse("flags", err);
     c->request.sql_len = o.sql_len;
     c->request.json = o.json;
     c->request.bytes_max = rsq_bytes_max(o.max_result_bytes);
@@ -102,7 +102,7 @@ rsq_code rsq_requests_read(const rsq_query *queries, size_t count, uint32_t json
     if (count > QUERIES_MAX)
         return rsq_error_set(err, RSQ_EINVAL, "there are more than %d queries", QUERIES_MAX);
     if (!rsq_json_flags_are_valid(json))
-        return rsq_error_set(err, RSQ_EINVAL, "the option json is out of range");
+        return rsq_option_refuse("json", err);
     requests = rsq_alloc_zero(count * sizeof *requests);
     if (!requests)
         return rsq_error_set(err, RSQ_ENOMEM, "out of memory");

@@ -8,25 +8,20 @@
 /* Columns named as a key at most: a query has no more. */
 #define KEYS_MAX 32767
 
-static rsq_code bad_option(rsq_error *err, const char *name)
-{
-    return rsq_error_set(err, RSQ_EINVAL, "the option %s is out of range", name);
-}
-
 static rsq_code check_options(const rsq_stream_options *o, rsq_error *err)
 {
     if (!o->event)
         return rsq_error_set(err, RSQ_EINVAL, "the option event is NULL");
     if (o->mode > RSQ_STREAM_SIGNAL)
-        return bad_option(err, "mode");
+        return rsq_option_refuse("mode", err);
     if (!rsq_json_flags_are_valid(o->json) || (o->json && o->mode != RSQ_STREAM_JSON))
-        return bad_option(err, "json");
+        return rsq_option_refuse("json", err);
     if (o->flags & ~(uint32_t)RSQ_STREAM_VOLATILE)
-        return bad_option(err, "flags");
+        return rsq_option_refuse("flags", err);
     if (o->refresh_ms && !(o->flags & RSQ_STREAM_VOLATILE))
         return rsq_error_set(err, RSQ_EINVAL, "refresh_ms is for RSQ_STREAM_VOLATILE");
     if (o->nkeys > KEYS_MAX || (o->nkeys && (!o->keys || o->mode != RSQ_STREAM_DIFFERENCE)))
-        return bad_option(err, "nkeys");
+        return rsq_option_refuse("nkeys", err);
     for (size_t i = 0; i < o->nkeys; i++) {
         if (!o->keys[i])
             return rsq_error_set(err, RSQ_EINVAL, "keys[%zu] is NULL", i);
