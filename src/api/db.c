@@ -89,7 +89,7 @@ static rsq_code check_attach(const rsq_open_options *o, size_t i, rsq_error *err
     if (strlen(a->name) > 64 || strcasecmp(a->name, "main") == 0 || strcasecmp(a->name, "temp") == 0)
         return rsq_error_set(err, RSQ_EINVAL, "attach[%zu] has the name \"%.64s\", which cannot be used", i,
                              a->name);
-    if (!a->path[0] || strcmp(a->path, ":memory:") == 0)
+    if (rsq_path_is_memory(a->path))
         return rsq_error_set(err, RSQ_EINVAL, "attach[%zu] is not a file, so its connections would differ",
                              i);
     for (size_t other = 0; other < i; other++) {
@@ -105,7 +105,7 @@ static rsq_code check_options(const char *path, const rsq_open_options *o, rsq_e
                            RSQ_OPEN_NO_KEPT_SNAPSHOTS | RSQ_OPEN_NO_GROUP_COMMIT |
                            RSQ_OPEN_NO_EXTERNAL_WRITERS | RSQ_OPEN_NO_COLUMN_LEVEL | RSQ_OPEN_NO_VALUE_LEVEL |
                            RSQ_OPEN_NO_KEY_LEVEL;
-    bool memory = !path[0] || strcmp(path, ":memory:") == 0;
+    bool memory = rsq_path_is_memory(path);
 
     if (o->flags & ~known)
         return rsq_option_refuse("flags", err);

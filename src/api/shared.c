@@ -289,7 +289,7 @@ rsq_code rsq_shared_open(const char *path, const rsq_open_options *asked, const 
 
     if (!fresh)
         return rsq_error_set(err, RSQ_ENOMEM, "out of memory");
-    if (!path[0] || strcmp(path, ":memory:") == 0) {
+    if (rsq_path_is_memory(path)) {
         code = open_alone(fresh, path, filled, err);
     } else if ((s = find_or_claim(path, fresh)) != fresh) {
         free_shared(fresh);

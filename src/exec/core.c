@@ -31,7 +31,7 @@ static char *copy_path(const char *path)
     char folder[PATH_MAX];
     char *copy;
 
-    if (path[0] == '/' || path[0] == '\0' || strcmp(path, ":memory:") == 0)
+    if (path[0] == '/' || rsq_path_is_memory(path))
         return rsq_copy_text(path, len);
     /* In a folder that was deleted nothing can be opened in any case. */
     if (!getcwd(folder, sizeof folder))
@@ -135,7 +135,7 @@ rsq_code rsq_core_open(const char *path, const rsq_open_options *opts, rsq_commi
     }
     core->lease_timeout_ms = opts->lease_timeout_ms;
     core->reader_age_limit_ms = opts->reader_age_limit_ms;
-    core->single = path[0] == '\0' || strcmp(path, ":memory:") == 0;
+    core->single = rsq_path_is_memory(path);
     atomic_init(&core->writable, false);
     atomic_init(&core->seq.newest, 0);
     atomic_init(&core->seq.base, 0);

@@ -1,6 +1,12 @@
 #include "plat/file.h"
 
+#include <string.h>
 #include <sys/stat.h>
+
+bool rsq_path_is_memory(const char *path)
+{
+    return path[0] == '\0' || strcmp(path, ":memory:") == 0;
+}
 
 bool rsq_file_identify(const char *path, rsq_file_id *out)
 {

@@ -14,6 +14,9 @@ typedef struct rsq_file_id {
     uint64_t inode;
 } rsq_file_id;
 
+/* SQLite's names for a database that is in no file, and is each connection's own. */
+bool rsq_path_is_memory(const char *path);
+
 /* False: there is no such file, or it cannot be looked at. Symbolic links are followed. */
 bool rsq_file_identify(const char *path, rsq_file_id *out);
 
