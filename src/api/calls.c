@@ -69,29 +69,21 @@ rsq_code rsq_select_all(rsq_db *db, const rsq_query *queries, size_t count, cons
 {
     rsq_request *requests = NULL;
     rsq_result **got = NULL;
-    rsq_call_options o;
+    uint32_t timeout_ms;
     rsq_code code;
 
     if (!results)
         return rsq_error_set(err, RSQ_EINVAL, "results is NULL");
-    code = rsq_options_read(&o, sizeof o, opts, err);
-    if (code == RSQ_OK)
-        code = rsq_requests_read(queries, count, 0, o.max_result_bytes, &requests, err);
-    if (code == RSQ_OK) {
-        /* Some may be there when a later one fails; the caller's array is written on success only. */
-        got = rsq_alloc_zero(count * sizeof(rsq_result *));
-        code = got ? rsq_db_pin(db, err) : rsq_error_set(err, RSQ_ENOMEM, "out of memory");
-    }
+    code = rsq_statements_read(queries, count, opts, &timeout_ms, &requests, &got, err);
+    if (code != RSQ_OK)
+        return code;
+    code = rsq_db_pin(db, err);
     if (code == RSQ_OK) {
         rsq_requests_of(requests, count, &db->client);
-        code = rsq_core_select_all(db->core, requests, count, o.timeout_ms, got, err);
+        code = rsq_core_select_all(db->core, requests, count, timeout_ms, got, err);
         rsq_db_unpin(db);
     }
-    if (code == RSQ_OK)
-        memcpy(results, got, count * sizeof(rsq_result *));
-    rsq_free(got);
-    rsq_free(requests);
-    return code;
+    return rsq_statements_done(code, count, requests, got, results);
 }
 
 static rsq_code execute(rsq_db *db, const char *sql, rsq_args args, const rsq_call_options *opts,
