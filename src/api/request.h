@@ -38,7 +38,7 @@ rsq_code rsq_requests_read(const rsq_query *queries, size_t count, uint32_t json
                            rsq_request **out, rsq_error *err);
 
 /*
- * The same for statements that write, and room for as many results if `got` is
+ * The same with the options, and room for as many results if `got` is
  * not NULL: the caller's array is written on success only. `timeout_ms` may be
  * NULL. rsq_statements_done() frees both, and returns `code`.
  */

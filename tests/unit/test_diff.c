@@ -13,20 +13,11 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "random.h"
 #include "result/diff.h"
 
 #define LENGTH(array) (sizeof(array) / sizeof((array)[0]))
 #define SEED UINT64_C(0xd1ff0001)
-
-/* splitmix64 */
-static uint64_t next_random(uint64_t *state)
-{
-    uint64_t x = *state += UINT64_C(0x9e3779b97f4a7c15);
-
-    x = (x ^ x >> 30) * UINT64_C(0xbf58476d1ce4e5b9);
-    x = (x ^ x >> 27) * UINT64_C(0x94d049bb133111eb);
-    return x ^ x >> 31;
-}
 
 static const char *const names[] = {"id", "a", "b"};
 

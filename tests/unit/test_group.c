@@ -17,6 +17,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "random.h"
 #include "sql/internal.h"
 
 #define LENGTH(array) (sizeof(array) / sizeof((array)[0]))
@@ -104,16 +105,6 @@ static const char *const contents[] = {
     "SELECT * FROM sqlite_sequence",    "PRAGMA foreign_key_check",        "PRAGMA integrity_check",
 };
 static const char *const fts_content = "SELECT rowid, x FROM f ORDER BY rowid";
-
-/* splitmix64 */
-static uint64_t next_random(uint64_t *state)
-{
-    uint64_t x = *state += UINT64_C(0x9e3779b97f4a7c15);
-
-    x = (x ^ x >> 30) * UINT64_C(0xbf58476d1ce4e5b9);
-    x = (x ^ x >> 27) * UINT64_C(0x94d049bb133111eb);
-    return x ^ x >> 31;
-}
 
 static uint64_t below(uint64_t *state, uint64_t n)
 {

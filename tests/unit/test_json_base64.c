@@ -14,19 +14,10 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "random.h"
 #include "json/json.h"
 
 #define SEED UINT64_C(0x5eed0003)
-
-/* splitmix64 */
-static uint64_t next_random(uint64_t *state)
-{
-    uint64_t x = *state += UINT64_C(0x9e3779b97f4a7c15);
-
-    x = (x ^ x >> 30) * UINT64_C(0xbf58476d1ce4e5b9);
-    x = (x ^ x >> 27) * UINT64_C(0x94d049bb133111eb);
-    return x ^ x >> 31;
-}
 
 static unsigned char *random_bytes(uint64_t *state, size_t n)
 {

@@ -18,6 +18,7 @@
 #include <unistd.h>
 
 #include "exec/timer.h"
+#include "random.h"
 
 #define MS INT64_C(1000000)
 #define SEED UINT64_C(0x5eed0011)
@@ -29,16 +30,6 @@
 #define FAR_NS (3600 * 1000 * MS)
 
 #define LENGTH(array) (sizeof(array) / sizeof((array)[0]))
-
-/* splitmix64 */
-static uint64_t next_random(uint64_t *state)
-{
-    uint64_t x = *state += UINT64_C(0x9e3779b97f4a7c15);
-
-    x = (x ^ x >> 30) * UINT64_C(0xbf58476d1ce4e5b9);
-    x = (x ^ x >> 27) * UINT64_C(0x94d049bb133111eb);
-    return x ^ x >> 31;
-}
 
 /* ------------------------------------------------------------------ fixture -- */
 
