@@ -9,6 +9,8 @@ void rsq_readers_init(rsq_readers *rs, const rsq_conn_config *config, unsigned c
 {
     assert(count >= 1 && count <= RSQ_READERS_MAX);
     *rs = (rsq_readers){.config = config, .count = count, .keep_ms = keep_ms, .age_ms = age_ms};
+    rs->direct = !(config->flags & RSQ_OPEN_NO_SHORTCUTS) && !age_ms;
+    rsq_spare_init(&rs->spare);
     atomic_init(&rs->keep, !(config->flags & RSQ_OPEN_NO_KEPT_SNAPSHOTS));
     atomic_init(&rs->paused, false);
     rsq_cond_init(&rs->quiet);
@@ -16,16 +18,23 @@ void rsq_readers_init(rsq_readers *rs, const rsq_conn_config *config, unsigned c
     rsq_cond_init(&rs->keeper_wake);
     for (unsigned i = count; i-- > 0;) {
         rs->places[i].next = rs->empty;
+        rs->places[i].listed = true;
         rs->empty = &rs->places[i];
     }
+    if (rs->direct)
+        rsq_spare_open(&rs->spare);
 }
 
-static rsq_reader *pop(rsq_reader **list)
+/* Take the first that `*at` points to out of its list; NULL: there is none. */
+static rsq_reader *unlist_locked(rsq_readers *rs, rsq_reader **at)
 {
-    rsq_reader *r = *list;
+    rsq_reader *r = *at;
 
-    if (r)
-        *list = r->next;
+    if (!r)
+        return NULL;
+    *at = r->next;
+    r->listed = false;
+    rs->leased++;
     return r;
 }
 
@@ -39,25 +48,43 @@ static void give_back_locked(rsq_readers *rs, rsq_reader *r)
 {
     rsq_reader **list = r->conn ? &rs->idle : &rs->empty;
 
-    if (!is_paused(rs) && rsq_line_grant_locked(&rs->waiting, r)) {
-        rs->leased++;
+    if (!is_paused(rs) && rsq_line_grant_locked(&rs->waiting, r))
         return;
-    }
     r->next = *list;
     *list = r;
+    r->listed = true;
+    rs->leased--;
+    /* Only a pause, and who watches the oldest, wait for that. */
+    if ((is_paused(rs) && rs->leased == 0) || rs->watchers > 0)
+        rsq_cond_broadcast(&rs->quiet);
+}
+
+/* From here on, until it is opened, every lease begins and ends under the mutex. */
+static void shut_spare_locked(rsq_readers *rs)
+{
+    rsq_reader *r = rsq_spare_shut(&rs->spare);
+
+    if (r)
+        give_back_locked(rs, r);
+}
+
+/* Unless somebody waits for a reader, or for leases to end, or must hear of the next snapshot that is kept.
+ */
+static void open_spare_locked(rsq_readers *rs)
+{
+    bool shut = rs->stopping || is_paused(rs) || rs->watchers > 0 || rs->keeper_asleep ||
+                !rsq_line_empty(&rs->waiting);
+
+    if (rs->direct && !shut)
+        rsq_spare_open(&rs->spare);
 }
 
 /* The end of a lease. */
 static void return_locked(rsq_readers *rs, rsq_reader *r)
 {
     rsq_holder_clear(&r->holder);
-    r->limited = r->too_old = false;
-    rs->leased--;
-    r->statements = r->conn ? rsq_conn_statements(r->conn) : 0;
+    r->too_old = false;
     give_back_locked(rs, r);
-    /* Only a pause, and who watches the oldest, wait for that. */
-    if ((is_paused(rs) && rs->leased == 0) || rs->watchers > 0)
-        rsq_cond_broadcast(&rs->quiet);
 }
 
 static bool any_kept_locked(const rsq_readers *rs)
@@ -72,23 +99,18 @@ static bool any_kept_locked(const rsq_readers *rs)
 /* An idle reader, or a place to open one in, now leased; NULL: none. */
 static rsq_reader *take_free_locked(rsq_readers *rs)
 {
-    rsq_reader *r = pop(&rs->idle);
+    rsq_reader *r = unlist_locked(rs, &rs->idle);
 
-    if (!r)
-        r = pop(&rs->empty);
-    if (r)
-        rs->leased++;
-    return r;
+    return r ? r : unlist_locked(rs, &rs->empty);
 }
 
 /* Take one idle reader whose snapshot was kept for `ticks` ticks or more out of the list. */
 static rsq_reader *take_kept_locked(rsq_readers *rs, uint32_t ticks)
 {
     for (rsq_reader **at = &rs->idle; *at; at = &(*at)->next) {
-        rsq_reader *r = *at;
+        if ((*at)->kept && rs->tick - (*at)->tick >= ticks) {
+            rsq_reader *r = unlist_locked(rs, at);
 
-        if (r->kept && rs->tick - r->tick >= ticks) {
-            *at = r->next;
             r->kept = false;
             return r;
         }
@@ -101,6 +123,7 @@ static void let_go_locked(rsq_readers *rs, uint32_t ticks)
 {
     rsq_reader *r;
 
+    shut_spare_locked(rs);
     while ((r = take_kept_locked(rs, ticks)) != NULL) {
         rsq_conn *dead = NULL;
 
@@ -124,7 +147,9 @@ static void *keeper_main(void *readers)
 
     rsq_mutex_lock(&rs->mu);
     while (!rs->stopping) {
+        shut_spare_locked(rs);
         rs->keeper_asleep = !any_kept_locked(rs);
+        open_spare_locked(rs);
         if (rs->keeper_asleep)
             (void)rsq_cond_wait_until(&rs->keeper_wake, &rs->mu, RSQ_NO_DEADLINE);
         else
@@ -159,6 +184,7 @@ void rsq_readers_stop(rsq_readers *rs)
 {
     rsq_mutex_lock(&rs->mu);
     rs->stopping = true;
+    shut_spare_locked(rs);
     rsq_line_dismiss_locked(&rs->waiting, NULL);
     rsq_cond_signal(&rs->keeper_wake);
     rsq_mutex_unlock(&rs->mu);
@@ -168,6 +194,7 @@ void rsq_readers_dismiss(rsq_readers *rs, const rsq_client *client)
 {
     rsq_mutex_lock(&rs->mu);
     rsq_line_dismiss_locked(&rs->waiting, client);
+    open_spare_locked(rs);
     rsq_cond_broadcast(&rs->quiet);
     rsq_mutex_unlock(&rs->mu);
 }
@@ -178,7 +205,7 @@ void rsq_readers_fini(rsq_readers *rs)
     if (rs->keeper_started)
         rsq_thread_join(rs->keeper);
     for (unsigned i = 0; i < rs->count; i++) {
-        assert(!rs->places[i].holder.sql);
+        assert(rs->places[i].listed);
         rsq_conn_close(rs->places[i].conn);
     }
     rsq_cond_fini(&rs->keeper_wake);
@@ -214,6 +241,7 @@ static rsq_code open_place(rsq_readers *rs, rsq_reader *r, rsq_error *err)
     rsq_mutex_lock(&rs->mu);
     if (code != RSQ_OK) {
         return_locked(rs, r);
+        open_spare_locked(rs);
     } else if (r->lost) {
         r->lost = false;
         rs->reopened++;
@@ -232,18 +260,26 @@ uint64_t rsq_readers_reopened(rsq_readers *rs)
     return reopened;
 }
 
-rsq_code rsq_readers_acquire(rsq_readers *rs, const rsq_client *client, const char *sql, size_t sql_len,
-                             uint32_t timeout_ms, rsq_reader **out, rsq_error *err)
+/* While somebody waits the spare stays shut, so that who waits longest is the next. */
+static rsq_reader *take_or_wait_locked(rsq_readers *rs, const rsq_client *client, uint32_t timeout_ms)
+{
+    rsq_reader *r;
+
+    if (rs->stopping || rsq_client_is_closing(client))
+        return NULL;
+    shut_spare_locked(rs);
+    r = is_paused(rs) ? NULL : take_free_locked(rs);
+    return r ? r : rsq_line_wait_locked(&rs->waiting, &rs->mu, client, timeout_ms);
+}
+
+static rsq_code acquire_listed(rsq_readers *rs, const rsq_client *client, const char *sql, size_t sql_len,
+                               uint32_t timeout_ms, rsq_reader **out, rsq_error *err)
 {
     rsq_code code = RSQ_OK;
-    rsq_reader *r = NULL;
+    rsq_reader *r;
 
     rsq_mutex_lock(&rs->mu);
-    if (!rs->stopping && !rsq_client_is_closing(client)) {
-        r = is_paused(rs) ? NULL : take_free_locked(rs);
-        if (!r)
-            r = rsq_line_wait_locked(&rs->waiting, &rs->mu, client, timeout_ms);
-    }
+    r = take_or_wait_locked(rs, client, timeout_ms);
     if (r) {
         r->kept = false;
         r->lease = ++rs->leases;
@@ -251,6 +287,7 @@ rsq_code rsq_readers_acquire(rsq_readers *rs, const rsq_client *client, const ch
     } else {
         code = none_in_time_locked(rs, client, err);
     }
+    open_spare_locked(rs);
     rsq_mutex_unlock(&rs->mu);
     if (code == RSQ_OK && !r->conn)
         code = open_place(rs, r, err);
@@ -259,32 +296,74 @@ rsq_code rsq_readers_acquire(rsq_readers *rs, const rsq_client *client, const ch
     return code;
 }
 
+/* One more that nobody else counts just now. */
+static void count_direct(rsq_reader *r)
+{
+    uint64_t direct = atomic_load_explicit(&r->direct, memory_order_relaxed);
+
+    atomic_store_explicit(&r->direct, direct + 1, memory_order_relaxed);
+}
+
+rsq_code rsq_readers_acquire(rsq_readers *rs, const rsq_client *client, const char *sql, size_t sql_len,
+                             uint32_t timeout_ms, rsq_reader **out, rsq_error *err)
+{
+    rsq_reader *r = rsq_client_is_closing(client) ? NULL : rsq_spare_take(&rs->spare);
+
+    if (!r)
+        return acquire_listed(rs, client, sql, sql_len, timeout_ms, out, err);
+    r->kept = false;
+    count_direct(r);
+    rsq_holder_set(&r->holder, sql, sql_len);
+    *out = r;
+    return RSQ_OK;
+}
+
+static void release_listed(rsq_readers *rs, rsq_reader *r, rsq_conn *dead)
+{
+    rsq_conn_close(dead);
+    rsq_mutex_lock(&rs->mu);
+    r->lost = dead != NULL;
+    if (r->kept)
+        wake_keeper_locked(rs);
+    return_locked(rs, r);
+    open_spare_locked(rs);
+    rsq_mutex_unlock(&rs->mu);
+}
+
+/* Before its connection may be closed: nobody interrupts it from here on. */
+static void stop_limiting(rsq_readers *rs, rsq_reader *r)
+{
+    rsq_mutex_lock(&rs->mu);
+    r->limited = false;
+    rsq_mutex_unlock(&rs->mu);
+}
+
 void rsq_readers_release(rsq_readers *rs, rsq_reader *r)
 {
     bool keep =
         atomic_load_explicit(&rs->keep, memory_order_relaxed) && !is_paused(rs) && rsq_conn_may_keep(r->conn);
     rsq_conn *dead = NULL;
 
+    if (rs->age_ms)
+        stop_limiting(rs, r);
     if (rsq_conn_broken(r->conn) || (!keep && !rsq_conn_snapshot_close(r->conn))) {
         dead = r->conn;
         r->conn = NULL;
     }
-    rsq_conn_close(dead);
-
-    rsq_mutex_lock(&rs->mu);
-    r->lost = dead != NULL;
     r->kept = r->conn && keep && rsq_conn_in_transaction(r->conn);
-    r->tick = rs->tick;
-    if (r->kept)
-        wake_keeper_locked(rs);
-    return_locked(rs, r);
-    rsq_mutex_unlock(&rs->mu);
+    r->tick = atomic_load_explicit(&rs->tick, memory_order_relaxed);
+    atomic_store_explicit(&r->statements, r->conn ? rsq_conn_statements(r->conn) : 0, memory_order_relaxed);
+    if (r->conn)
+        rsq_holder_clear(&r->holder);
+    if (!r->conn || !rsq_spare_put(&rs->spare, r))
+        release_listed(rs, r, dead);
 }
 
 void rsq_readers_let_go(rsq_readers *rs)
 {
     rsq_mutex_lock(&rs->mu);
     let_go_locked(rs, 0);
+    open_spare_locked(rs);
     rsq_mutex_unlock(&rs->mu);
 }
 
@@ -306,7 +385,7 @@ static int64_t cancel_old_locked(rsq_readers *rs)
     for (unsigned i = 0; i < rs->count; i++) {
         rsq_reader *r = &rs->places[i];
 
-        if (!r->holder.sql || !r->limited || rsq_now_coarse_ns() - r->holder.since_ns < limit_ns)
+        if (!r->limited || rsq_holder_age_ns(&r->holder) < limit_ns)
             continue;
         r->too_old = true;
         rsq_conn_interrupt(r->conn);
@@ -361,13 +440,14 @@ void rsq_readers_resume(rsq_readers *rs)
     atomic_store_explicit(&rs->paused, false, memory_order_relaxed);
     while (!rsq_line_empty(&rs->waiting) && (r = take_free_locked(rs)) != NULL)
         (void)rsq_line_grant_locked(&rs->waiting, r);
+    open_spare_locked(rs);
     rsq_mutex_unlock(&rs->mu);
 }
 
 static bool any_before_locked(const rsq_readers *rs, uint64_t lease)
 {
     for (unsigned i = 0; i < rs->count; i++) {
-        if (rs->places[i].holder.sql && rs->places[i].lease <= lease)
+        if (!rs->places[i].listed && rs->places[i].lease <= lease)
             return true;
     }
     return false;
@@ -379,12 +459,14 @@ bool rsq_readers_outlast(rsq_readers *rs, const rsq_client *client, int64_t dead
     uint64_t last;
 
     rsq_mutex_lock(&rs->mu);
+    shut_spare_locked(rs);
     last = rs->leases;
     rs->watchers++;
     while (any_before_locked(rs, last) && in_time && !rsq_client_is_closing(client))
         in_time = rsq_cond_wait_until(&rs->quiet, &rs->mu, deadline_ns);
     in_time = !any_before_locked(rs, last);
     rs->watchers--;
+    open_spare_locked(rs);
     rsq_mutex_unlock(&rs->mu);
     return in_time;
 }
@@ -392,16 +474,19 @@ bool rsq_readers_outlast(rsq_readers *rs, const rsq_client *client, int64_t dead
 void rsq_readers_describe(rsq_readers *rs, char *out, size_t size)
 {
     rsq_mutex_lock(&rs->mu);
+    shut_spare_locked(rs);
     describe_locked(rs, out, size);
+    open_spare_locked(rs);
     rsq_mutex_unlock(&rs->mu);
 }
 
 static void count_place(const rsq_reader *r, rsq_readers_figures *out)
 {
-    int64_t age_ns = r->holder.sql ? rsq_now_coarse_ns() - r->holder.since_ns : -1;
+    int64_t age_ns = rsq_holder_age_ns(&r->holder);
 
-    out->kept += r->kept;
-    out->statements += r->statements;
+    out->kept += r->listed && r->kept;
+    out->statements += atomic_load_explicit(&r->statements, memory_order_relaxed);
+    out->leases += atomic_load_explicit(&r->direct, memory_order_relaxed);
     if (age_ns < 0 || (out->oldest[0] && age_ns <= out->oldest_ns))
         return;
     out->oldest_ns = age_ns;
@@ -412,6 +497,7 @@ void rsq_readers_count(rsq_readers *rs, rsq_readers_figures *out)
 {
     *out = (rsq_readers_figures){0};
     rsq_mutex_lock(&rs->mu);
+    shut_spare_locked(rs);
     for (unsigned i = 0; i < rs->count; i++)
         count_place(&rs->places[i], out);
     out->leased = rs->leased;
@@ -419,7 +505,8 @@ void rsq_readers_count(rsq_readers *rs, rsq_readers_figures *out)
     for (const rsq_reader *r = rs->idle; r; r = r->next)
         out->open++;
     out->waiting = rsq_line_length(&rs->waiting);
-    out->leases = rs->leases;
+    out->leases += rs->leases;
     out->replaced = rs->reopened;
+    open_spare_locked(rs);
     rsq_mutex_unlock(&rs->mu);
 }

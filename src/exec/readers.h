@@ -11,6 +11,11 @@
  *     ▲                      │ │                 ▲
  *     └──────(broken)────────┘ └────(healthy)────┘
  *
+ * The one that came back last lies in a place of its own, the spare: there it
+ * is leased and given back without the mutex. Whoever must know who has a lease,
+ * or must be the next to get one, shuts that place first; then every lease goes
+ * through the mutex.
+ *
  * A released reader keeps its snapshot; a thread of the pool, the keeper, ends
  * snapshots that lay idle for a while, since they hold back the log.
  */
@@ -20,25 +25,32 @@
 #include "exec/client.h"
 #include "exec/holder.h"
 #include "exec/line.h"
+#include "exec/spare.h"
 #include "sql/conn.h"
 
 #define RSQ_READERS_MAX 64
 
 /* One place in the pool. */
 typedef struct rsq_reader {
-    /* The holder of the lease. */
+    /* The holder of the lease; of one that is listed, any thread under the pool's mutex. */
     rsq_conn *conn; /* owned by the pool; NULL: not open */
+    bool kept;      /* idle with an open snapshot */
+    uint32_t tick;  /* the pool's tick when it came back */
+
+    /* Written by the holder of the lease, read by any thread as far as it makes sure that the lease lasts. */
+    rsq_holder holder;
+
+    /* Written by the holder of the lease; figures for others. */
+    _Atomic size_t statements; /* in its cache when it came back */
+    _Atomic uint64_t direct;   /* leases of it so far that were given without the mutex */
 
     /* Any thread, under the pool's mutex. */
-    rsq_holder holder;
-    uint64_t lease;          /* the number of the one that is out, or was the last */
-    size_t statements;       /* in its cache when it came back */
-    bool kept;               /* idle with an open snapshot */
+    uint64_t lease;          /* the number of the last one that was given under the mutex */
     bool limited;            /* what runs on it may be cancelled when it is too old, */
     bool too_old;            /* and was */
     bool lost;               /* its connection was closed, since it was in doubt */
-    uint32_t tick;           /* the pool's tick when it came back */
-    struct rsq_reader *next; /* in the list of idle or of empty places */
+    bool listed;             /* idle or empty, and in that list */
+    struct rsq_reader *next; /* there */
 } rsq_reader;
 
 typedef struct rsq_readers {
@@ -47,6 +59,7 @@ typedef struct rsq_readers {
     unsigned count;
     uint32_t keep_ms; /* idle ones at most as long */
     uint32_t age_ms;  /* that a read may have while leases pause; 0: any */
+    bool direct;      /* is the spare used? Not with RSQ_OPEN_NO_SHORTCUTS, nor where ages are limited */
 
     /*
      * Are snapshots kept, and do leases pause? Written under mu; a release reads
@@ -55,12 +68,14 @@ typedef struct rsq_readers {
     _Atomic bool keep;
     _Atomic bool paused;
 
+    rsq_spare spare; /* an rsq_reader. Any thread; shut and opened under mu */
+
     /* Any thread, under mu. */
     rsq_mutex mu;
-    rsq_cond quiet; /* no lease is out; or one came back, if there are watchers */
-    unsigned leased;
+    rsq_cond quiet;    /* no lease is out; or one came back, if there are watchers */
+    unsigned leased;   /* places that are not listed: leased, or spare */
     uint64_t reopened; /* connections opened anew after an error */
-    uint64_t leases;   /* given so far */
+    uint64_t leases;   /* given under mu so far */
     unsigned watchers; /* wait for `quiet` while leases are given */
     rsq_reader places[RSQ_READERS_MAX];
     rsq_reader *idle; /* most recently used first */
@@ -70,8 +85,8 @@ typedef struct rsq_readers {
 
     /* The keeper's, under mu too. */
     bool keeper_started;
-    bool keeper_asleep; /* waits without a limit: nothing is kept */
-    uint32_t tick;
+    bool keeper_asleep;    /* waits without a limit: nothing is kept */
+    _Atomic uint32_t tick; /* written under mu; a release reads it without, and is at worst thought older */
     rsq_cond keeper_wake;
     rsq_thread keeper; /* immutable once started */
 } rsq_readers;

@@ -531,8 +531,8 @@ void rsq_writer_count(rsq_writer *w, rsq_writer_figures *out)
         out->waiting += write->state == RSQ_WRITE_WAITING;
     out->groups = w->counters;
     out->statements = w->cached;
-    if (w->holder.sql) {
-        out->held_ns = rsq_now_coarse_ns() - w->holder.since_ns;
+    if (rsq_holder_age_ns(&w->holder) >= 0) {
+        out->held_ns = rsq_holder_age_ns(&w->holder);
         rsq_holder_copy(&w->holder, out->holder, sizeof out->holder);
     }
     rsq_mutex_unlock(&w->mu);
