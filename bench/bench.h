@@ -57,6 +57,7 @@ typedef struct bench_ops {
     const char *answer; /* peers of one case with the same word here must give the same hash */
     bool own_sum;       /* its block sums are over other bytes than those of its fellows (formatted values) */
     bool own_figure;    /* a sample is the block's `figure`, not its time, by operation */
+    bool elsewhere;     /* another program does its work, so the memory of this one says nothing */
     void *(*open)(const bench_ctx *at); /* NULL: failed */
     bool (*prepare)(void *state);       /* before each block, not timed; NULL if there is nothing to do */
     bool (*run)(void *state, bench_block *block); /* timed */

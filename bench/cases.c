@@ -86,6 +86,15 @@ size_t bench_cases_each(const bench_choice *choice, bench_case_fn each, void *ct
     return n;
 }
 
+bool bench_cases_named(const bench_choice *choice, const char *workload, const char *name)
+{
+    char full[BENCH_NAME_MAX];
+
+    snprintf(full, sizeof full, "%s/%s", workload, name);
+    return (!choice->workload || strcmp(workload, choice->workload) == 0) &&
+           (!choice->filter || fnmatch(choice->filter, full, 0) == 0);
+}
+
 static bool has_peer(const bench_case *c, const char *name)
 {
     size_t i = bench_peer_index(c, name);

@@ -22,6 +22,9 @@ typedef bool (*bench_case_fn)(const bench_case *c, void *ctx);
 /* Call `each` for every wanted case until it returns false; the number of calls. */
 size_t bench_cases_each(const bench_choice *choice, bench_case_fn each, void *ctx);
 
+/* Is a case of that name, which need not be one of ours, among the wanted ones? Areas are not looked at. */
+bool bench_cases_named(const bench_choice *choice, const char *workload, const char *name);
+
 /* A misspelt peer in a table would read beyond it; so every name is looked up before anything runs. */
 bool bench_cases_check(void);
 

@@ -12,4 +12,7 @@
 /* Allocations that the calling thread has made so far. */
 uint64_t bench_heap_allocations(void);
 
+/* The same of all threads, those that have ended included. Exact once they are at rest. */
+uint64_t bench_heap_allocations_all(void);
+
 #endif

@@ -15,6 +15,7 @@
 #include <resqlite.h>
 
 #include "bench.h"
+#include "commit.h"
 #include "json.h"
 #include "raw/raw.h"
 
@@ -134,6 +135,15 @@ static void find_others(char *text, size_t size)
              busy > 0.1 ? ": THE MACHINE IS NOT IDLE, the figures are worth little" : "");
 }
 
+static void find_date(char *text, size_t size)
+{
+    time_t now = time(NULL);
+    struct tm parts;
+
+    if (!gmtime_r(&now, &parts) || strftime(text, size, "%Y-%m-%dT%H:%M:%SZ", &parts) == 0)
+        snprintf(text, size, "unknown");
+}
+
 /* Limits are left out: they are many and decide nothing here. */
 static void find_flags(char *flags, size_t size)
 {
@@ -161,6 +171,8 @@ void bench_machine_look(bench_machine *m, const char *dir)
     snprintf(m->compiler, sizeof m->compiler, "%s%s", COMPILER, OPTIMIZED);
     find_file_system(dir, m->file_system, sizeof m->file_system);
     find_others(m->others, sizeof m->others);
+    find_date(m->date, sizeof m->date);
+    m->commit = bench_commit;
     snprintf(m->resqlite, sizeof m->resqlite, "%s", rsq_version());
     snprintf(m->sqlite, sizeof m->sqlite, "%s (%s)", rsq_sqlite_version(),
              rsq_features() & RSQ_FEATURE_BUNDLED_SQLITE ? "bundled" : "system");
@@ -169,14 +181,15 @@ void bench_machine_look(bench_machine *m, const char *dir)
 
 void bench_machine_print(const bench_machine *m, FILE *out)
 {
-    fprintf(out, "resqlite  %s\n", m->resqlite);
+    fprintf(out, "resqlite  %s (%s)\n", m->resqlite, m->commit);
     fprintf(out, "SQLite    %s\n", m->sqlite);
     fprintf(out, "flags     %s\n", m->sqlite_flags);
     fprintf(out, "machine   %ld cores, %s\n", m->cores, m->cpu);
     fprintf(out, "kernel    %s\n", m->kernel);
     fprintf(out, "compiler  %s\n", m->compiler);
     fprintf(out, "files on  %s\n", m->file_system);
-    fprintf(out, "others    %s\n\n", m->others);
+    fprintf(out, "others    %s\n", m->others);
+    fprintf(out, "date      %s\n\n", m->date);
 }
 
 void bench_machine_json(const bench_machine *m, FILE *out)
@@ -189,12 +202,14 @@ void bench_machine_json(const bench_machine *m, FILE *out)
         {"compiler", m->compiler}, {"files_on", m->file_system},
         {"others", m->others},     {"resqlite", m->resqlite},
         {"sqlite", m->sqlite},     {"sqlite_flags", m->sqlite_flags},
+        {"date", m->date},         {"commit", m->commit},
+        {"label", m->label},
     };
 
-    fprintf(out, "{\"header\":{\"cores\":%ld", m->cores);
+    fprintf(out, "{\"cores\":%ld,\"passes\":%zu", m->cores, m->passes);
     for (size_t i = 0; i < BENCH_LENGTH(texts); i++) {
         fprintf(out, ",\"%s\":", texts[i].key);
         bench_json_text(out, texts[i].value);
     }
-    fprintf(out, "}}\n");
+    fprintf(out, "}");
 }

@@ -17,18 +17,29 @@ static const char help[] =
     "Measure resqlite against a C loop over the same SQLite, in one run.\n"
     "\n"
     "commands:\n"
-    "  run       measure and print a table; without a command: run --quick\n"
-    "  goals     measure the cases that have goals, print each goal and whether it is met\n"
-    "  open      goals of opening a database\n"
-    "  list      print the cases with their peers and goals, measure nothing\n"
-    "  once      run --ops operations of the peer --peer, twice, and measure nothing: for tools that\n"
-    "            count instructions (bench/instructions.py)\n"
+    "  run [LABEL]  measure and print a table; without a command: run --quick. With a label: five passes,\n"
+    "               memory as well, and DATE-LABEL.json and .md among the results\n"
+    "  goals        measure the cases that have goals, print each goal and whether it is met\n"
+    "  open         goals of opening a database\n"
+    "  compare A B  set the results in file B against those in A\n"
+    "  list         print the cases with their peers and goals, measure nothing\n"
+    "  once         run --ops operations of the peer --peer, twice, and measure nothing: for tools that\n"
+    "               count instructions (bench/instructions.py)\n"
     "\n"
     "options:\n"
     "  --filter GLOB  only cases whose WORKLOAD/CASE matches, e.g. 'rows/*'\n"
     "  --area AREA    goals: only those of foundation, reads or writes\n"
+    "  --repeat N     run, goals: so many whole passes over all cases, at most 32\n"
+    "  --compare-to FILE\n"
+    "                 run: set the results against earlier ones: those of a label, or of --json\n"
+    "  --gate         run, compare: exit status 1 for a regression, noisy or stable, or a case that is gone\n"
+    "  --results DIR  where results are kept (default: bench/results of the source)\n"
+    "  --stored FILE  goals: the results that no goal may be worse than\n"
+    "                 (default: the newest *-canonical.json among the results)\n"
     "  --peer NAME    once: the peer\n"
     "  --ops N        once: how many operations (default: 1)\n"
+    "  --memory       once: a fixed number of operations; print what they took: KiB the process grew by,\n"
+    "                 KiB of heap, allocations an operation, KiB of log\n"
     "  --instructions FILE\n"
     "                 goals: judge goals within 10 % of 1.00 by these instruction counts, where it has them\n"
     "  --quick        short blocks and few of them: enough to see that all is well, not to judge by\n"
@@ -37,10 +48,11 @@ static const char help[] =
     "                 (default: TMPDIR, or /tmp); its file system matters for writes\n"
     "  --help         this text\n"
     "\n"
-    "exit status: 0 all well, 1 a goal is missed or a case or the output failed,\n"
-    "             2 wrong usage, 130 interrupted\n"
+    "exit status: 0 all well; 1 a goal is missed or worse than stored, a gate was hit, or a case or the\n"
+    "             output failed; 2 wrong usage, or a file that cannot be used; 130 interrupted\n"
     "\n"
-    "example: rsq-bench goals --area reads --filter 'rows/*' --json rows.json\n";
+    "example: rsq-bench run before --filter 'rows/*'\n"
+    "         rsq-bench run after --filter 'rows/*' --compare-to bench/results/2026-01-31-before.json\n";
 
 bool bench_fail(const bench_ctx *at, const char *format, ...)
 {
@@ -91,8 +103,9 @@ static int list(const bench_options *o)
 }
 
 static const bench_command commands[] = {
-    {"run", bench_run, 0, 0, ""}, {"goals", bench_goals, 0, 0, ""}, {"open", bench_open, 0, 0, ""},
-    {"list", list, 0, 0, ""},     {"once", bench_once, 0, 0, ""},
+    {"run", bench_run, 0, 1, ""},   {"goals", bench_goals, 0, 0, ""},
+    {"open", bench_open, 0, 0, ""}, {"compare", bench_compare_stored, 2, 2, "needs two files"},
+    {"list", list, 0, 0, ""},       {"once", bench_once, 0, 0, ""},
 };
 
 static const bench_command *find_command(const char *name)
@@ -106,7 +119,7 @@ static const bench_command *find_command(const char *name)
 
 int main(int argc, char **argv)
 {
-    bench_options o = {.effort = NULL};
+    bench_options o = {.results = BENCH_RESULTS};
     const bench_command *command = &commands[0];
     int options = 1;
 

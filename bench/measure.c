@@ -24,7 +24,6 @@
 #define WARM_UP_ROUNDS 2
 #define ESTIMATES 3
 #define SAMPLES_MAX 1000
-#define NOISY_MAD 0.15
 #define SLOWEST_OVER_TARGET 6 /* a block of the slowest peer takes at most so many times the target */
 
 static volatile sig_atomic_t interrupted;
@@ -55,15 +54,6 @@ static size_t count_peers(const bench_case *of)
     while (n < BENCH_PEERS_MAX && of->peers[n].name)
         n++;
     return n;
-}
-
-size_t bench_peer_index(const bench_case *of, const char *name)
-{
-    size_t i = 0;
-
-    while (i < BENCH_PEERS_MAX && of->peers[i].name && strcmp(of->peers[i].name, name) != 0)
-        i++;
-    return i;
 }
 
 static bool race_open(race *r, const bench_place *place)
@@ -207,22 +197,6 @@ static bool run_round(race *r, sample samples[BENCH_PEERS_MAX])
     return true;
 }
 
-static bool outcome_init(bench_outcome *o, const race *r)
-{
-    o->of = r->of;
-    o->peers = r->peers;
-    o->loops = r->loops;
-    for (size_t i = 0; i < r->peers; i++) {
-        o->samples[i] = malloc(SAMPLES_MAX * sizeof(double));
-        if (!o->samples[i])
-            return bench_fail(&r->runners[i].ctx, "out of memory");
-    }
-    o->scratch = malloc(2 * SAMPLES_MAX * sizeof(double));
-    if (!o->scratch)
-        return bench_fail(&r->runners[0].ctx, "out of memory");
-    return true;
-}
-
 static bool record(race *r, const bench_effort *effort, bench_outcome *o)
 {
     double enough_us = effort->seconds * 1e6 * (double)r->peers;
@@ -246,8 +220,11 @@ static bool race_run(race *r, const bench_place *place, const bench_effort *effo
 {
     sample ignored[BENCH_PEERS_MAX];
 
-    if (!race_open(r, place) || !answers_agree(r) || !calibrate(r, effort) || !outcome_init(o, r))
+    if (!race_open(r, place) || !answers_agree(r) || !calibrate(r, effort))
         return false;
+    if (!bench_outcome_init(o, r->of, r->peers, SAMPLES_MAX))
+        return bench_fail(&r->runners[0].ctx, "out of memory");
+    o->loops = r->loops;
     for (int i = 0; i < WARM_UP_ROUNDS && !interrupted; i++) {
         if (!run_round(r, ignored))
             return false;
@@ -268,8 +245,7 @@ bench_end bench_measure(const bench_case *of, const bench_place *place, const be
         return BENCH_INTERRUPTED;
     if (!ok)
         return BENCH_FAILED;
-    for (size_t i = 0; i < out->peers; i++)
-        out->figures[i] = bench_figures_of(out->samples[i], out->n, out->scratch);
+    bench_outcome_close_pass(out);
     return BENCH_MEASURED;
 }
 
@@ -300,38 +276,4 @@ bool bench_run_once(const bench_case *of, size_t peer, const bench_place *place,
         ops->close(state);
     bench_place_remove(ctx.path);
     return ok;
-}
-
-void bench_outcome_fini(bench_outcome *o)
-{
-    for (size_t i = 0; i < BENCH_PEERS_MAX; i++)
-        free(o->samples[i]);
-    free(o->scratch);
-    memset(o, 0, sizeof *o);
-}
-
-bench_ratio bench_outcome_ratio(const bench_outcome *o, size_t peer, size_t to)
-{
-    return bench_ratio_of(o->samples[peer], o->samples[to], o->n, o->scratch);
-}
-
-bench_ratio bench_outcome_goal(const bench_outcome *o, const bench_goal *g)
-{
-    size_t peer = bench_peer_index(o->of, g->peer);
-    size_t to = bench_peer_index(o->of, g->to);
-
-    switch (g->kind) {
-    case BENCH_GOAL_EXCESS:
-        return bench_excess_of(o->samples[peer], o->samples[to], o->n, o->scratch);
-    case BENCH_GOAL_VALUE:
-        return bench_excess_of(o->samples[peer], NULL, o->n, o->scratch);
-    case BENCH_GOAL_RATIO:
-    default:
-        return bench_outcome_ratio(o, peer, to);
-    }
-}
-
-bool bench_outcome_noisy(const bench_outcome *o, size_t peer)
-{
-    return o->figures[peer].mad > NOISY_MAD * o->figures[peer].median;
 }

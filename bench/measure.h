@@ -3,8 +3,8 @@
 #define BENCH_MEASURE_H
 
 #include "bench.h"
+#include "outcome.h"
 #include "place.h"
-#include "stats.h"
 
 /* How long to measure. */
 typedef struct bench_effort {
@@ -19,17 +19,7 @@ typedef enum bench_end {
     BENCH_INTERRUPTED /* bench_interrupt() was called */
 } bench_end;
 
-/* What came out of a case; meaningful when it was measured. */
-typedef struct bench_outcome {
-    const bench_case *of;
-    size_t peers;
-    size_t n;                         /* samples of each peer */
-    uint64_t loops;                   /* operations in a sample, the same for all peers */
-    double *samples[BENCH_PEERS_MAX]; /* microseconds per operation; owned */
-    bench_figures figures[BENCH_PEERS_MAX];
-    double *scratch; /* owned */
-} bench_outcome;
-
+/* One pass. The outcome is to be ended by bench_outcome_fini() in any case. */
 bench_end bench_measure(const bench_case *of, const bench_place *place, const bench_effort *effort,
                         bench_outcome *out);
 
@@ -38,20 +28,6 @@ bench_end bench_measure(const bench_case *of, const bench_place *place, const be
  * function bench_counted_block(). Nothing is timed. False: said why on standard error.
  */
 bool bench_run_once(const bench_case *of, size_t peer, const bench_place *place, uint64_t count);
-
-/* An outcome that is all zero is fine. */
-void bench_outcome_fini(bench_outcome *o);
-
-/* Index of a peer by its name. Every name in the tables is checked at start, so there is one. */
-size_t bench_peer_index(const bench_case *of, const char *name);
-
-bench_ratio bench_outcome_ratio(const bench_outcome *o, size_t peer, size_t to);
-
-/* What a goal of the case limits, as measured; `ratio` is the figure, whatever its kind. */
-bench_ratio bench_outcome_goal(const bench_outcome *o, const bench_goal *g);
-
-/* Is a peer's spread so wide that its figures deserve no trust? */
-bool bench_outcome_noisy(const bench_outcome *o, size_t peer);
 
 /* Make the measurement that runs end soon, cleaning up. Thread: any, signal handlers included. */
 void bench_interrupt(void);

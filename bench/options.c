@@ -14,10 +14,17 @@ static const struct {
     const char *name;
     size_t offset; /* of a const char * in bench_options */
 } values[] = {
-    {"--filter", offsetof(bench_options, filter)},       {"--area", offsetof(bench_options, area)},
-    {"--json", offsetof(bench_options, json_path)},      {"--dir", offsetof(bench_options, dir)},
-    {"--peer", offsetof(bench_options, peer)},           {"--ops", offsetof(bench_options, ops)},
+    {"--filter", offsetof(bench_options, filter)},
+    {"--area", offsetof(bench_options, area)},
+    {"--json", offsetof(bench_options, json_path)},
+    {"--dir", offsetof(bench_options, dir)},
+    {"--peer", offsetof(bench_options, peer)},
+    {"--ops", offsetof(bench_options, ops)},
     {"--instructions", offsetof(bench_options, counts)},
+    {"--repeat", offsetof(bench_options, repeat)},
+    {"--compare-to", offsetof(bench_options, compare_to)},
+    {"--results", offsetof(bench_options, results)},
+    {"--stored", offsetof(bench_options, stored)},
 };
 
 int bench_usage_error(const char *what, const char *about)
@@ -46,6 +53,20 @@ static bool take_word(bench_options *o, const char *word)
     return true;
 }
 
+/* False: it is not one of those without a value. */
+static bool take_flag(bench_options *o, const char *name)
+{
+    if (strcmp(name, "--quick") == 0)
+        o->effort = &bench_effort_quick;
+    else if (strcmp(name, "--gate") == 0)
+        o->gate = true;
+    else if (strcmp(name, "--memory") == 0)
+        o->memory = true;
+    else
+        return false;
+    return true;
+}
+
 bool bench_options_parse(bench_options *o, int argc, char **argv)
 {
     for (int i = 0; i < argc; i++) {
@@ -56,10 +77,8 @@ bool bench_options_parse(bench_options *o, int argc, char **argv)
                 return false;
             continue;
         }
-        if (strcmp(argv[i], "--quick") == 0) {
-            o->effort = &bench_effort_quick;
+        if (take_flag(o, argv[i]))
             continue;
-        }
         value = value_of(o, argv[i]);
         if (!value || i + 1 == argc) {
             bench_usage_error(value ? "needs a value" : "no such option", argv[i]);

@@ -19,6 +19,12 @@ typedef struct bench_options {
     const char *dir;                    /* NULL: the default */
     const char *peer;                   /* once; NULL: not given */
     const char *ops;                    /* once; NULL: 1 */
+    const char *repeat;                 /* NULL: the command's own */
+    const char *compare_to;             /* run; NULL: nothing */
+    const char *results;                /* where labelled results are */
+    const char *stored;                 /* goals; NULL: the newest canonical ones */
+    bool gate;                          /* a regression is an exit status */
+    bool memory;                        /* once: tell what it takes */
     const char *counts;                 /* goals; NULL: none */
     const bench_effort *effort;         /* NULL: the command's own */
     const char *words[BENCH_WORDS_MAX]; /* what follows the command and is no option */

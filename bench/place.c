@@ -20,10 +20,12 @@ bool bench_place_open(bench_place *p, const char *parent)
     len = snprintf(p->dir, sizeof p->dir, "%s/rsq-bench-XXXXXX", parent);
     if (len < 0 || (size_t)len >= sizeof p->dir) {
         fprintf(stderr, "rsq-bench: %s: name too long\n", parent);
+        p->dir[0] = '\0';
         return false;
     }
     if (!mkdtemp(p->dir)) {
         fprintf(stderr, "rsq-bench: %s: %s\n", parent, strerror(errno));
+        p->dir[0] = '\0';
         return false;
     }
     return true;

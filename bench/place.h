@@ -14,7 +14,8 @@ typedef struct bench_place {
     char dir[BENCH_PATH_MAX - 32];
 } bench_place;
 
-/* Make a directory inside `parent` (NULL: TMPDIR, or /tmp). False: said why on standard error. */
+/* Make a directory inside `parent` (NULL: TMPDIR, or /tmp). False: said why on standard error; the name is
+ * empty. */
 bool bench_place_open(bench_place *p, const char *parent);
 
 /* The name of the database of the i-th peer. */

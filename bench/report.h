@@ -7,18 +7,27 @@
 
 #include "counts.h"
 #include "measure.h"
+#include "store.h"
 
 void bench_report_table_head(FILE *out);
 void bench_report_table(const bench_outcome *o, FILE *out);
 
-/* A line for each peer; see docs/benchmarks.md for the fields. */
-void bench_report_json(const bench_outcome *o, FILE *out);
+/* One peer as a JSON object, without a line's end; see docs/benchmarks.md for the fields. */
+void bench_report_json(const bench_outcome *o, size_t peer, FILE *out);
 
 /* How goals came out. */
 typedef struct bench_tally {
     unsigned met;
     unsigned missed; /* unmeasured ones included */
+    unsigned worse;  /* than stored, whether met or not */
 } bench_tally;
+
+/* What goals are judged by besides the clock. */
+typedef struct bench_judges {
+    const char *area;           /* NULL: goals of all areas */
+    const bench_counts *counts; /* instructions; may be empty */
+    const bench_set *stored;    /* an earlier run on this machine; NULL: none */
+} bench_judges;
 
 /* Is this a goal to look at? `area`: NULL for any. */
 bool bench_goal_in(const bench_goal *g, const char *area);
@@ -26,7 +35,7 @@ bool bench_goal_in(const bench_goal *g, const char *area);
 void bench_report_goals_head(FILE *out);
 
 /* A line for each goal of the case. `o`: NULL when it could not be measured. */
-void bench_report_goals(const bench_case *of, const bench_outcome *o, const char *area,
-                        const bench_counts *counts, bench_tally *tally, FILE *out);
+void bench_report_goals(const bench_case *of, const bench_outcome *o, const bench_judges *by,
+                        bench_tally *tally, FILE *out);
 
 #endif

@@ -96,6 +96,15 @@ bench_figures bench_figures_of(const double *samples, size_t n, double *scratch)
     return f;
 }
 
+void bench_percentiles_of(const double *samples, size_t n, const unsigned *percents, size_t count,
+                          double *out, double *scratch)
+{
+    memcpy(scratch, samples, n * sizeof *samples);
+    qsort(scratch, n, sizeof *scratch, compare_doubles);
+    for (size_t i = 0; i < count; i++)
+        out[i] = percentile_sorted(scratch, n, percents[i]);
+}
+
 /* splitmix64 */
 static uint64_t random_next(uint64_t *state)
 {

@@ -24,6 +24,10 @@ typedef struct bench_ratio {
 /* `scratch` has room for `n` numbers; the samples stay in their order. `n` is at least 1. */
 bench_figures bench_figures_of(const double *samples, size_t n, double *scratch);
 
+/* The smallest sample that at least so many per cent do not exceed, for each of `percents`, which rise. */
+void bench_percentiles_of(const double *samples, size_t n, const unsigned *percents, size_t count,
+                          double *out, double *scratch);
+
 /*
  * Median of `a` over median of `b`. The samples are pairs: a[i] and b[i] were
  * taken one right after the other. The interval is a percentile bootstrap that

@@ -12,7 +12,7 @@ set -eu
 
 cd "$(dirname "$0")/.."
 
-packages="gcc g++ libc6-dev meson ninja-build pkg-config python3 libcmocka-dev libyajl-dev libcsv-dev clang-format"
+packages="gcc g++ libc6-dev meson ninja-build pkg-config python3 libcmocka-dev libyajl-dev libcsv-dev libjansson-dev clang-format"
 # The event loops that there are adapters for: their examples and tests.
 packages="$packages libuv1-dev libglib2.0-dev libevent-dev libsystemd-dev"
 stamp=node_modules/.resqlite-lock
@@ -83,6 +83,7 @@ list_missing_tools() {
     npm_is_done || npm_is_here || echo "node and npm (18 or newer)"
     pkg-config --exists cmocka 2>/dev/null || echo "cmocka, with its pkg-config file"
     pkg-config --exists yajl 2>/dev/null || echo "yajl 2, with its pkg-config file"
+    pkg-config --exists 'jansson >= 2.10' 2>/dev/null || echo "jansson 2.10 or newer, with its pkg-config file"
     pkg-config --exists 'libuv' 2>/dev/null || echo "libuv, with its pkg-config file"
     pkg-config --exists 'glib-2.0 >= 2.58' 2>/dev/null || echo "GLib 2.58 or newer, with its pkg-config file"
     pkg-config --exists 'libevent_core >= 2.0' 2>/dev/null || echo "libevent 2, with its pkg-config files"
