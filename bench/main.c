@@ -9,6 +9,7 @@
 #include "bench.h"
 #include "cases.h"
 #include "options.h"
+#include "page.h"
 #include "session.h"
 
 static const char help[] =
@@ -22,6 +23,8 @@ static const char help[] =
     "  goals        measure the cases that have goals, print each goal and whether it is met\n"
     "  open         goals of opening a database\n"
     "  compare A B  set the results in file B against those in A\n"
+    "  report FILE...\n"
+    "               write a page with tables and charts of these results to standard output\n"
     "  list         print the cases with their peers and goals, measure nothing\n"
     "  once         run --ops operations of the peer --peer, twice, and measure nothing: for tools that\n"
     "               count instructions (bench/instructions.py)\n"
@@ -103,9 +106,13 @@ static int list(const bench_options *o)
 }
 
 static const bench_command commands[] = {
-    {"run", bench_run, 0, 1, ""},   {"goals", bench_goals, 0, 0, ""},
-    {"open", bench_open, 0, 0, ""}, {"compare", bench_compare_stored, 2, 2, "needs two files"},
-    {"list", list, 0, 0, ""},       {"once", bench_once, 0, 0, ""},
+    {"run", bench_run, 0, 1, ""},
+    {"goals", bench_goals, 0, 0, ""},
+    {"open", bench_open, 0, 0, ""},
+    {"compare", bench_compare_stored, 2, 2, "needs two files"},
+    {"report", bench_report, 1, BENCH_WORDS_MAX, "needs results"},
+    {"list", list, 0, 0, ""},
+    {"once", bench_once, 0, 0, ""},
 };
 
 static const bench_command *find_command(const char *name)

