@@ -19,6 +19,7 @@ static const bench_area *const areas[] = {
 
 /* Ends with NULL. */
 static const bench_area *const named[] = {
+    &bench_area_experiments,
     NULL,
 };
 

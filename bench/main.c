@@ -22,6 +22,8 @@ static const char help[] =
     "               memory as well, and DATE-LABEL.json and .md among the results\n"
     "  goals        measure the cases that have goals, print each goal and whether it is met\n"
     "  open         goals of opening a database\n"
+    "  experiment [NAME]\n"
+    "               measure the cases of experiments/ whose names begin so; they are not part of a run\n"
     "  compare A B  set the results in file B against those in A\n"
     "  report FILE...\n"
     "               write a page with tables and charts of these results to standard output\n"
@@ -107,6 +109,7 @@ static int list(const bench_options *o)
 
 static const bench_command commands[] = {
     {"run", bench_run, 0, 1, ""},
+    {"experiment", bench_experiment, 0, 1, ""},
     {"goals", bench_goals, 0, 0, ""},
     {"open", bench_open, 0, 0, ""},
     {"compare", bench_compare_stored, 2, 2, "needs two files"},

@@ -12,7 +12,9 @@ enum {
     READ_TYPED = 1u << 3,       /* baseline: knows the columns' types and does not ask */
     READ_TWO_THREADS = 1u << 4, /* the operations of a block are shared out to two threads */
     READ_NUMBERED = 1u << 5,    /* one text of items_sql_numbered() */
-    READ_ROTATION = 1u << 6     /* all texts of items_sql_numbered(), in turn */
+    READ_ROTATION = 1u << 6,    /* all texts of items_sql_numbered(), in turn */
+    READ_MUTEXES = 1u << 7,     /* baseline: with SQLite's own mutexes */
+    READ_EXCLUSIVE = 1u << 8    /* baseline: nobody else may open the file */
 };
 
 /* The library; see reads_rsq.c. */

@@ -56,12 +56,19 @@ static bool lane_prepare(lane *l, const char *sql)
     return true;
 }
 
+static unsigned open_flags(uint32_t variant)
+{
+    unsigned flags = variant & READ_EXCLUSIVE ? RAW_EXCLUSIVE : RAW_READONLY;
+
+    return variant & READ_MUTEXES ? flags | RAW_MUTEXES : flags;
+}
+
 /* `sql`: NULL for texts of items_sql_numbered(). */
 static bool lane_open(lane *l, const bench_ctx *at, const char *sql)
 {
     unsigned texts = at->peer->variant & READ_ROTATION ? ITEMS_NUMBERED_MAX : 1;
 
-    l->db = raw_open(at->path, RAW_READONLY);
+    l->db = raw_open(at->path, open_flags(at->peer->variant));
     if (!l->db || !raw_ok(l->db))
         return false;
     if (sql && !lane_prepare(l, sql))

@@ -386,6 +386,18 @@ int bench_run(const bench_options *o)
     return session_run(&s);
 }
 
+/* Those whose names begin with the word; without one, all. */
+int bench_experiment(const bench_options *o)
+{
+    char filter[BENCH_NAME_MAX];
+    bench_options named = *o;
+    session s = {.options = &named, .choice = {.filter = filter}};
+
+    snprintf(filter, sizeof filter, "experiment/%s*", o->nwords > 0 ? o->words[0] : "");
+    named.filter = filter;
+    return session_run(&s);
+}
+
 /* Results of another machine say nothing about this one's goals. */
 static bool take_stored(session *s, const char *path)
 {

@@ -5,6 +5,7 @@
 #include "options.h"
 
 int bench_run(const bench_options *o);
+int bench_experiment(const bench_options *o);
 int bench_goals(const bench_options *o);
 int bench_open(const bench_options *o);
 int bench_once(const bench_options *o);

@@ -29,6 +29,7 @@ enum {
     WRITE_PARKED = 1u << 12,        /* asynchronous: all threads sleep beforehand */
     WRITE_TAKE_MAX = 1u << 13,      /* the longest of all commits, not the 99.9th percentile */
     WRITE_NO_GROUPS = 1u << 14,     /* library: RSQ_OPEN_NO_GROUP_COMMIT */
+    WRITE_EXCLUSIVE = 1u << 15,     /* baseline: nobody else may open the file */
     WRITE_THREADS_SHIFT = 16        /* number of threads, from here up */
 };
 

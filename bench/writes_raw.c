@@ -52,6 +52,7 @@ static unsigned open_flags(uint32_t variant)
 
     flags |= variant & WRITE_HOOK ? RAW_HOOK : 0u;
     flags |= variant & WRITE_FULL ? RAW_SYNC_FULL : 0u;
+    flags |= variant & WRITE_EXCLUSIVE ? RAW_EXCLUSIVE : 0u;
     flags |= variant & WRITE_NO_CHECKPOINT ? RAW_NO_CHECKPOINT : 0u;
     return flags;
 }

@@ -62,6 +62,9 @@ static bool configure(raw_db *db, unsigned flags)
         sqlite3_db_config(db->db, SQLITE_DBCONFIG_ENABLE_QPSG, 1, NULL) != SQLITE_OK ||
         sqlite3_db_config(db->db, SQLITE_DBCONFIG_ENABLE_FKEY, 1, NULL) != SQLITE_OK)
         return false;
+    /* Before the first access, or the log's index is in shared memory all the same. */
+    if ((flags & RAW_EXCLUSIVE) && !raw_exec(db, "PRAGMA locking_mode = EXCLUSIVE"))
+        return false;
     if (!raw_exec(db, "PRAGMA mmap_size = 268435456; PRAGMA cache_size = -8192; PRAGMA temp_store = 2"))
         return false;
     if (!(flags & RAW_READONLY) &&
@@ -84,7 +87,9 @@ static bool configure(raw_db *db, unsigned flags)
 
 static int open_flags(unsigned flags)
 {
-    int how = SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_EXRESCODE;
+    int how = SQLITE_OPEN_EXRESCODE;
+
+    how |= flags & RAW_MUTEXES ? SQLITE_OPEN_FULLMUTEX : SQLITE_OPEN_NOMUTEX;
 
     if (flags & RAW_READONLY)
         return how | SQLITE_OPEN_READONLY;

@@ -26,7 +26,9 @@ enum {
     RAW_HOOK = 1u << 1,     /* with a preupdate hook that does nothing */
     RAW_READONLY = 1u << 2, /* as the library opens its readers */
     RAW_SYNC_FULL = 1u << 3,
-    RAW_NO_CHECKPOINT = 1u << 4 /* none by itself */
+    RAW_NO_CHECKPOINT = 1u << 4, /* none by itself */
+    RAW_MUTEXES = 1u << 5,       /* SQLite guards the connection itself */
+    RAW_EXCLUSIVE = 1u << 6      /* locking_mode: nobody else may open the file meanwhile */
 };
 
 /* One row for an insert; the text is borrowed for the call and bound in place. */

@@ -8,6 +8,7 @@ busy the machine is.
 """
 import json
 import pathlib
+import re
 import subprocess
 import sys
 import tempfile
@@ -184,6 +185,20 @@ def memory_of_one_peer():
         raise tap.Failed(out)
 
 
+def cases_by_name_only_are_not_part_of_a_run():
+    everything, _ = bench("list")
+    named, _ = bench("list", "--filter", "experiment/*")
+    if "experiment/" in everything or "experiment/" not in named:
+        raise tap.Failed("experiments are to be listed if a filter names them, and only then")
+
+
+def experiments_run():
+    """Each of them, with peers that agree: that they can be measured again is their purpose."""
+    names = re.findall(r"^experiment/(\S+)", bench("list", "--filter", "experiment/*")[0], re.MULTILINE)
+    out, _ = bench("experiment", "--quick")
+    tap.expect_none([f"{name} has no figures" for name in names if f"experiment/{name} " not in out])
+
+
 def nothing_is_left_behind():
     with tempfile.TemporaryDirectory() as name:
         bench("run", "--quick", "--filter", "rows/10", "--dir", name)
@@ -198,6 +213,7 @@ def main():
         ("an unknown option", ("run", "--fast")),
         ("an option without its value", ("run", "--filter")),
         ("a filter that matches nothing", ("run", "--filter", "none/*")),
+        ("an experiment that there is not", ("experiment", "none")),
         ("an area that there is not", ("goals", "--area", "none")),
         ("two labels", ("run", "one", "two")),
         ("a label that is a path", ("run", "../one")),
@@ -224,6 +240,8 @@ def main():
         ("malformed results are refused, with the line", malformed_results_are_refused),
         ("goals are held to what is stored, on the same machine", goals_are_held_to_what_is_stored),
         ("the memory of one peer", memory_of_one_peer),
+        ("experiments are not part of a run", cases_by_name_only_are_not_part_of_a_run),
+        ("experiments run", experiments_run),
         ("nothing is left behind", nothing_is_left_behind),
     ]
     tap.main(cases)
