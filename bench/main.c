@@ -11,6 +11,7 @@
 #include "options.h"
 #include "page.h"
 #include "session.h"
+#include "tables.h"
 
 static const char help[] =
     "usage: rsq-bench [COMMAND] [OPTION]...\n"
@@ -30,6 +31,8 @@ static const char help[] =
     "  list         print the cases with their peers and goals, measure nothing\n"
     "  once         run --ops operations of the peer --peer, twice, and measure nothing: for tools that\n"
     "               count instructions (bench/instructions.py)\n"
+    "  ladder       what it costs to have work done by another thread, way by way: plain call, hand-offs,\n"
+    "               a thread for each query, pools; --filter chooses lines, e.g. 'look-up/*'\n"
     "\n"
     "options:\n"
     "  --filter GLOB  only cases whose WORKLOAD/CASE matches, e.g. 'rows/*'\n"
@@ -116,6 +119,7 @@ static const bench_command commands[] = {
     {"report", bench_report, 1, BENCH_WORDS_MAX, "needs results"},
     {"list", list, 0, 0, ""},
     {"once", bench_once, 0, 0, ""},
+    {"ladder", bench_ladder, 0, 0, ""},
 };
 
 static const bench_command *find_command(const char *name)

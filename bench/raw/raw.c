@@ -285,6 +285,16 @@ static bool control(sqlite3_stmt *s)
     return sqlite3_step(s) == SQLITE_DONE && sqlite3_reset(s) == SQLITE_OK;
 }
 
+bool raw_begin(raw_db *db)
+{
+    return control(db->begin);
+}
+
+bool raw_commit(raw_db *db)
+{
+    return control(db->commit);
+}
+
 bool raw_insert_batch(raw_db *db, raw_stmt *stmt, const raw_pair *rows, size_t count)
 {
     return control(db->begin) && raw_insert_each(stmt, rows, count) && control(db->commit);

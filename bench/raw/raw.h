@@ -89,6 +89,10 @@ bool raw_insert_batch(raw_db *db, raw_stmt *insert, const raw_pair *rows, size_t
 /* The same with wide rows: `rows` times RAW_QUADS quads. */
 bool raw_insert_wide(raw_db *db, raw_stmt *insert, const raw_quad *quads, size_t rows);
 
+/* A transaction around other calls, by kept statements. */
+bool raw_begin(raw_db *db);
+bool raw_commit(raw_db *db);
+
 /* `update` has the parameters text, real and key; row i goes to key i + 1. One transaction. */
 bool raw_update_batch(raw_db *db, raw_stmt *update, const raw_pair *rows, size_t count);
 
