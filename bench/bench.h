@@ -123,6 +123,9 @@ extern const bench_area bench_area_async;
 extern const bench_area bench_area_writes;
 extern const bench_area bench_area_open;
 extern const bench_area bench_area_experiments;
+extern const bench_area bench_area_queries;
+extern const bench_area bench_area_concurrent;
+extern const bench_area bench_area_fresh;
 
 /* Say on standard error what went wrong with a peer; returns false. Thread: any. */
 __attribute__((format(printf, 2, 3))) bool bench_fail(const bench_ctx *at, const char *format, ...);

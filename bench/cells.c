@@ -61,30 +61,29 @@ uint64_t cells_visit_accessors(const rsq_result *r, uint64_t sum)
     return sum;
 }
 
+uint64_t cells_hash_one(const rsq_value *v, uint64_t hash)
+{
+    switch (v->type) {
+    case RSQ_INTEGER:
+        return hash_cell(hash, 'i', &v->as.i, sizeof v->as.i);
+    case RSQ_REAL:
+        return hash_cell(hash, 'r', &v->as.d, sizeof v->as.d);
+    case RSQ_TEXT:
+        return hash_cell(hash, 't', v->as.text, v->len);
+    case RSQ_BLOB:
+        return hash_cell(hash, 'b', v->as.blob, v->len);
+    default:
+        return hash_cell(hash, 'n', NULL, 0);
+    }
+}
+
 uint64_t cells_hash(const rsq_result *r, uint64_t hash)
 {
     size_t rows;
     size_t columns;
     const rsq_value *v = rsq_result_cells(r, &rows, &columns);
 
-    for (const rsq_value *end = v + rows * columns; v < end; v++) {
-        switch (v->type) {
-        case RSQ_INTEGER:
-            hash = hash_cell(hash, 'i', &v->as.i, sizeof v->as.i);
-            break;
-        case RSQ_REAL:
-            hash = hash_cell(hash, 'r', &v->as.d, sizeof v->as.d);
-            break;
-        case RSQ_TEXT:
-            hash = hash_cell(hash, 't', v->as.text, v->len);
-            break;
-        case RSQ_BLOB:
-            hash = hash_cell(hash, 'b', v->as.blob, v->len);
-            break;
-        default:
-            hash = hash_cell(hash, 'n', NULL, 0);
-            break;
-        }
-    }
+    for (const rsq_value *end = v + rows * columns; v < end; v++)
+        hash = cells_hash_one(v, hash);
     return hash;
 }

@@ -12,7 +12,8 @@ uint64_t cells_visit(const rsq_result *r, uint64_t sum);
 /* The same through rsq_result_type(), _int64(), _double(), _text() and _blob(). */
 uint64_t cells_visit_accessors(const rsq_result *r, uint64_t sum);
 
-/* The hash of checksum.h. */
+/* The hash of checksum.h, of one cell and of all. */
+uint64_t cells_hash_one(const rsq_value *v, uint64_t hash);
 uint64_t cells_hash(const rsq_result *r, uint64_t hash);
 
 #endif

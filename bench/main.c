@@ -8,6 +8,7 @@
 
 #include "bench.h"
 #include "cases.h"
+#include "fresh.h"
 #include "options.h"
 #include "page.h"
 #include "session.h"
@@ -120,6 +121,8 @@ static const bench_command commands[] = {
     {"list", list, 0, 0, ""},
     {"once", bench_once, 0, 0, ""},
     {"ladder", bench_ladder, 0, 0, ""},
+    /* For the program itself, which starts itself; not in the help. */
+    {"fresh", bench_fresh, 3, 3, "needs a job, a peer and a file"},
 };
 
 static const bench_command *find_command(const char *name)
