@@ -23,7 +23,7 @@ PARTS = -Dcli=enabled -Dexamples=enabled -Dbench=enabled -Dtests=enabled
 MINUTES = 10
 SEED =
 
-.PHONY: all setup demo test soak soak-checkpoint plants bench bench-quick bench-instructions install format clean distclean help
+.PHONY: all setup demo test soak soak-checkpoint plants bench bench-quick bench-instructions bench-peers install format clean distclean help
 
 all: setup
 	@test -f $(BUILD)/build.ninja || meson setup $(BUILD) $(PARTS) $(MESONFLAGS)
@@ -58,6 +58,12 @@ bench-quick: all
 bench-instructions: all
 	@bench/instructions.py $(BUILD)/bench/rsq-bench --output $(BUILD)/bench/instructions.txt
 
+# Other libraries for SQLite, and a reactive one, in the same run. Meson looks anew for those that were installed.
+bench-peers: all
+	@bench/peers/install.sh || echo 'some peers could not be installed; the table says which are missing' >&2
+	@meson setup --reconfigure $(BUILD) >/dev/null && ninja -C $(BUILD) --quiet
+	@$(BUILD)/bench/rsq-bench run --filter 'peers/*'
+
 install: all
 	@meson configure $(BUILD) -Dprefix=$(abspath $(PREFIX)) -Dlibdir=$(LIBDIR)
 	@ninja -C $(BUILD) --quiet
@@ -82,6 +88,8 @@ help:
 	@echo 'make bench      build and run the benchmark, quickly; bench-quick is the same'
 	@echo 'make bench-instructions'
 	@echo '                count the instructions of some cases; needs valgrind'
+	@echo 'make bench-peers'
+	@echo '                install other libraries, and measure them in one run with ours'
 	@echo 'make install    install to PREFIX (/usr/local), below DESTDIR'
 	@echo 'make format     format the C files'
 	@echo 'make clean      remove what was compiled'

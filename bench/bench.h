@@ -126,6 +126,11 @@ extern const bench_area bench_area_experiments;
 extern const bench_area bench_area_queries;
 extern const bench_area bench_area_concurrent;
 extern const bench_area bench_area_fresh;
+extern const bench_area bench_area_peers;
+
+/* Which peers are here that are programs of their own? Those that are not are said and taken out; see peers/.
+ */
+void bench_peers_look(void);
 
 /* Say on standard error what went wrong with a peer; returns false. Thread: any. */
 __attribute__((format(printf, 2, 3))) bool bench_fail(const bench_ctx *at, const char *format, ...);

@@ -18,6 +18,7 @@ static const bench_area *const areas[] = {
 /* Ends with NULL. */
 static const bench_area *const named[] = {
     &bench_area_experiments,
+    &bench_area_peers,
     NULL,
 };
 
@@ -67,6 +68,8 @@ static bool each_of(const bench_area *area, const bench_choice *choice, bool by_
         if (!is_wanted(choice, c) || (by_name && !is_named(choice, c->workload)))
             continue;
         ++*n;
+        if (area == &bench_area_peers)
+            bench_peers_look();
         if (!each(c, ctx))
             return false;
     }

@@ -178,7 +178,7 @@ static bool take_round(contest *c, recorder *r, unsigned round, uint64_t first, 
             for (int p = 0; p < PHASES; p++)
                 t.phases[p] = &x->phases[p][at];
         }
-        ok = (!c->prepare || c->prepare(c->of[i].state)) &&
+        ok = (!c->of[i].prepare || c->of[i].prepare(c->of[i].state)) &&
              take_turn(&t, r->crew, phased ? &(double){0} : &x->walls[round], &sum);
         if (!ok) {
             fprintf(stderr, "rsq-bench: ladder/%s %s: failed\n", name, c->of[i].name);

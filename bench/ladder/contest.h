@@ -24,8 +24,9 @@ typedef bool (*contest_round)(void *state, uint64_t first, unsigned calls, doubl
 
 typedef struct contestant {
     char name[CONTEST_NAME];
-    void *state;       /* borrowed */
-    contest_call call; /* NULL: there is a `round` */
+    void *state;                  /* borrowed */
+    bool (*prepare)(void *state); /* before each turn, not timed; NULL: nothing to do */
+    contest_call call;            /* NULL: there is a `round` */
     contest_round round;
     bool phased;  /* does `call` know phases? */
     bool unbound; /* its threads run on any core */
@@ -48,8 +49,6 @@ typedef struct contest {
     unsigned callers;
     unsigned rounds; /* at least 1; one more before them warms up */
     unsigned calls;  /* of all callers together in a round */
-    /* Before each turn, not timed; NULL for nothing. */
-    bool (*prepare)(void *state);
     size_t count;
     contestant of[CONTEST_MAX];
     contest_figures figures[CONTEST_MAX];

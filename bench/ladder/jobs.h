@@ -80,10 +80,18 @@ enum { INSERT_EXECUTE, INSERT_WAIT, INSERT_QUEUE };
 bool insert_by_open(insert_by *u, inserts *in, contestant *c);
 void insert_by_close(insert_by *u);
 
-/* Empty the table of a contestant of inserts. */
-bool insert_by_prepare(void *insert_by);
-
 /* Some inserts into the empty table, and the hash of what is in it then. */
 bool insert_by_content(insert_by *u, const contestant *c, uint64_t *hash);
+
+/* --------------------------------------------------- by programs of their own -- */
+
+typedef struct by_program {
+    const char *plan;        /* of peers/peers.h */
+    int which;               /* of peers/process.h */
+    struct process *process; /* owned */
+} by_program;
+
+bool by_program_open(by_program *p, const bench_place *place, contestant *c);
+void by_program_close(by_program *p, const bench_place *place);
 
 #endif

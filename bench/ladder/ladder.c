@@ -7,6 +7,8 @@
 
 #include "bench.h"
 #include "ladder/jobs.h"
+#include "peers/peers.h"
+#include "peers/process.h"
 #include "stats.h"
 #include "tables.h"
 
@@ -265,10 +267,35 @@ static void crossings(ladder *l)
 
 /* ------------------------------------------------------- look-ups, inserts -- */
 
+/* Those programs that have all jobs of a plan, and are here, as further contestants. */
+static bool add_programs(ladder *l, const char *named, contest *c, by_program of[PROCESSES])
+{
+    static const int with_tables[] = {PROCESS_BETTER_SQLITE3, PROCESS_AIOSQLITE, PROCESS_SQLITECPP};
+    bool ok = true;
+
+    for (size_t i = 0; i < BENCH_LENGTH(with_tables) && ok; i++) {
+        by_program *p = &of[i];
+
+        if (!peers_is_here(with_tables[i]))
+            continue;
+        *p = (by_program){.plan = named, .which = with_tables[i]};
+        ok = by_program_open(p, &l->tables.place, &c->of[c->count]);
+        c->count += ok;
+    }
+    return ok;
+}
+
+static void close_programs(const ladder *l, by_program of[PROCESSES])
+{
+    for (size_t i = 0; i < PROCESSES; i++)
+        by_program_close(&of[i], &l->tables.place);
+}
+
 static void look_up_case(ladder *l, const char *name, rows_form form, unsigned n)
 {
     contest c = new_contest(l, CALLS, n);
     look_up of[CONTEST_MAX] = {0};
+    by_program programs[PROCESSES] = {0};
     /* The queue has one thread that dispatches it. */
     int ways = n == 1 ? 3 : 2;
     bool ok = true;
@@ -289,9 +316,12 @@ static void look_up_case(ladder *l, const char *name, rows_form form, unsigned n
         ok = look_up_open(&of[c.count], l->look_ups, n, &c.of[c.count]);
         c.count++;
     }
+    if (n == 1 && form == ROWS_FLAT)
+        ok = ok && add_programs(l, "look-up-100", &c, programs);
     ok = ok && contest_run(&c, name);
     for (size_t i = 0; i < c.count; i++)
         look_up_close(&of[i]);
+    close_programs(l, programs);
     if (ok)
         report(l, &c, name);
     l->failed = l->failed || !ok;
@@ -334,11 +364,11 @@ static void insert_case(ladder *l)
     static const char name[] = "insert/each";
     contest c = new_contest(l, CALLS, 1);
     insert_by of[CONTEST_MAX] = {0};
+    by_program programs[PROCESSES] = {0};
     bool ok;
 
     if (!bench_tables_want(&l->tables, name))
         return;
-    c.prepare = insert_by_prepare;
     l->inserts = inserts_open(&l->tables.place);
     ok = l->inserts != NULL;
     for (unsigned i = 0; i < rungs_count && ok; i++) {
@@ -351,9 +381,10 @@ static void insert_case(ladder *l)
         ok = insert_by_open(&of[c.count], l->inserts, &c.of[c.count]);
         c.count++;
     }
-    ok = ok && inserts_agree(of, &c) && contest_run(&c, name);
+    ok = ok && inserts_agree(of, &c) && add_programs(l, "insert", &c, programs) && contest_run(&c, name);
     for (size_t i = 0; i < c.count; i++)
         insert_by_close(&of[i]);
+    close_programs(l, programs);
     if (ok)
         report(l, &c, name);
     l->failed = l->failed || !ok;

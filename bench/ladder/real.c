@@ -331,6 +331,16 @@ static void insert_row(rung_request *r, unsigned worker)
     r->ok = raw_insert_each(u->in->insert, &row, 1);
 }
 
+static bool insert_by_prepare(void *state)
+{
+    const insert_by *u = state;
+
+    if (u->rung)
+        return raw_exec(u->in->raw, SQL_EMPTY) || bench_fail(&u->in->at, "%s", raw_message(u->in->raw));
+    return rsq_execute(u->in->db, SQL_EMPTY, NULL, 0, NULL, NULL, NULL) == RSQ_OK ||
+           bench_fail(&u->in->at, "cannot empty the table");
+}
+
 /* Every insert changes one row; the sum is over those. */
 static bool insert_by_rung(void *state, unsigned caller, uint64_t op, int64_t *phases, double *sum)
 {
@@ -386,14 +396,18 @@ bool insert_by_open(insert_by *u, inserts *in, contestant *c)
 
     u->in = in;
     if (!u->rung) {
-        *c = (contestant){.state = u, .call = insert_by_library};
+        *c = (contestant){.state = u, .prepare = insert_by_prepare, .call = insert_by_library};
         snprintf(c->name, sizeof c->name, "%s", ways[u->way]);
         return true;
     }
     u->state = u->rung->start(1);
     if (!u->state)
         return bench_fail(&in->at, "%s: no memory or no thread", u->rung->name);
-    *c = (contestant){.state = u, .call = insert_by_rung, .phased = true, .unbound = !u->rung->bound};
+    *c = (contestant){.state = u,
+                      .prepare = insert_by_prepare,
+                      .call = insert_by_rung,
+                      .phased = true,
+                      .unbound = !u->rung->bound};
     snprintf(c->name, sizeof c->name, "%s", u->rung->name);
     return true;
 }
@@ -403,16 +417,6 @@ void insert_by_close(insert_by *u)
     if (u->state)
         u->rung->stop(u->state);
     u->state = NULL;
-}
-
-bool insert_by_prepare(void *state)
-{
-    const insert_by *u = state;
-
-    if (u->rung)
-        return raw_exec(u->in->raw, SQL_EMPTY) || bench_fail(&u->in->at, "%s", raw_message(u->in->raw));
-    return rsq_execute(u->in->db, SQL_EMPTY, NULL, 0, NULL, NULL, NULL) == RSQ_OK ||
-           bench_fail(&u->in->at, "cannot empty the table");
 }
 
 /* Enough that rows in another order would show. */

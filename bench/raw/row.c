@@ -3,6 +3,8 @@
 
 #include "raw/row.h"
 
+#include "portable.h"
+
 static sqlite3_stmt *stmt_of(raw_stmt *s)
 {
     return (sqlite3_stmt *)(void *)s;
@@ -73,4 +75,37 @@ bool raw_row_each(raw_stmt *stmt, const rsq_value *params, size_t nparams, raw_r
 bool raw_row_visit(raw_stmt *stmt, const rsq_value *params, size_t nparams, uint64_t *sum)
 {
     return bind_all(stmt_of(stmt), params, nparams) && raw_visit(stmt, sum);
+}
+
+static double portable_column(sqlite3_stmt *s, int i, double sum)
+{
+    const void *bytes;
+
+    switch (sqlite3_column_type(s, i)) {
+    case SQLITE_INTEGER:
+        return sum + (double)sqlite3_column_int64(s, i);
+    case SQLITE_FLOAT:
+        return sum + sqlite3_column_double(s, i);
+    case SQLITE_TEXT:
+        bytes = sqlite3_column_text(s, i);
+        return portable_text(sum, bytes, (size_t)sqlite3_column_bytes(s, i));
+    default:
+        return sum;
+    }
+}
+
+bool raw_row_portable(raw_stmt *stmt, const rsq_value *params, size_t nparams, double *sum)
+{
+    sqlite3_stmt *s = stmt_of(stmt);
+    int columns = sqlite3_column_count(s);
+    double all = *sum;
+
+    if (!bind_all(s, params, nparams))
+        return false;
+    while (sqlite3_step(s) == SQLITE_ROW) {
+        for (int i = 0; i < columns; i++)
+            all = portable_column(s, i, all);
+    }
+    *sum = all;
+    return sqlite3_reset(s) == SQLITE_OK;
 }

@@ -20,4 +20,7 @@ bool raw_row_each(raw_stmt *s, const rsq_value *params, size_t nparams, raw_row_
 /* The same as raw_visit(), with parameters. */
 bool raw_row_visit(raw_stmt *s, const rsq_value *params, size_t nparams, uint64_t *sum);
 
+/* The visit of portable.h, inline like that of raw_visit(). */
+bool raw_row_portable(raw_stmt *s, const rsq_value *params, size_t nparams, double *sum);
+
 #endif

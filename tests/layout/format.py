@@ -20,7 +20,8 @@ FOLDERS = ["include", "src", "cli", "server", "bench", "examples", "tests"]
 
 
 def c_files(root, folder):
-    return sorted(path for path in (root / folder).rglob("*.[ch]") if path.is_file())
+    files = (path for path in (root / folder).rglob("*.[ch]") if "node_modules" not in path.parts)
+    return sorted(path for path in files if path.is_file())
 
 
 def major_version(command):
