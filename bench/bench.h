@@ -126,6 +126,7 @@ extern const bench_area bench_area_experiments;
 extern const bench_area bench_area_queries;
 extern const bench_area bench_area_concurrent;
 extern const bench_area bench_area_fresh;
+extern const bench_area bench_area_parts;
 extern const bench_area bench_area_peers;
 
 /* Which peers are here that are programs of their own? Those that are not are said and taken out; see peers/.

@@ -12,7 +12,7 @@
 
 static const bench_area *const areas[] = {
     &bench_area_reads,   &bench_area_async,      &bench_area_writes, &bench_area_open,
-    &bench_area_queries, &bench_area_concurrent, &bench_area_fresh,
+    &bench_area_queries, &bench_area_concurrent, &bench_area_fresh,  &bench_area_parts,
 };
 
 /* Ends with NULL. */

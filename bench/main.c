@@ -34,6 +34,9 @@ static const char help[] =
     "               count instructions (bench/instructions.py)\n"
     "  ladder       what it costs to have work done by another thread, way by way: plain call, hand-offs,\n"
     "               a thread for each query, pools; --filter chooses lines, e.g. 'look-up/*'\n"
+    "  seeds        the figures that this library began with, and what they are here; exit status 1 if one "
+    "is\n"
+    "               not measured; --filter chooses lines, e.g. '000/*'\n"
     "\n"
     "options:\n"
     "  --filter GLOB  only cases whose WORKLOAD/CASE matches, e.g. 'rows/*'\n"
@@ -121,6 +124,7 @@ static const bench_command commands[] = {
     {"list", list, 0, 0, ""},
     {"once", bench_once, 0, 0, ""},
     {"ladder", bench_ladder, 0, 0, ""},
+    {"seeds", bench_seeds, 0, 0, ""},
     /* For the program itself, which starts itself; not in the help. */
     {"fresh", bench_fresh, 3, 3, "needs a job, a peer and a file"},
 };

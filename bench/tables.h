@@ -28,5 +28,6 @@ int bench_tables_end(bench_tables *t, int status);
 
 /* The commands; see docs/benchmarks.md. */
 int bench_ladder(const bench_options *o);
+int bench_seeds(const bench_options *o);
 
 #endif

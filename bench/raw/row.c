@@ -109,3 +109,16 @@ bool raw_row_portable(raw_stmt *stmt, const rsq_value *params, size_t nparams, d
     *sum = all;
     return sqlite3_reset(s) == SQLITE_OK;
 }
+
+bool raw_row_insert_copied(raw_stmt *insert, const raw_pair *rows, size_t count)
+{
+    sqlite3_stmt *s = stmt_of(insert);
+
+    for (size_t i = 0; i < count; i++) {
+        if (sqlite3_bind_text(s, 1, rows[i].text, -1, SQLITE_TRANSIENT) != SQLITE_OK ||
+            sqlite3_bind_double(s, 2, rows[i].real) != SQLITE_OK || sqlite3_step(s) != SQLITE_DONE ||
+            sqlite3_reset(s) != SQLITE_OK)
+            return false;
+    }
+    return true;
+}

@@ -23,4 +23,7 @@ bool raw_row_visit(raw_stmt *s, const rsq_value *params, size_t nparams, uint64_
 /* The visit of portable.h, inline like that of raw_visit(). */
 bool raw_row_portable(raw_stmt *s, const rsq_value *params, size_t nparams, double *sum);
 
+/* raw_insert_each(), but SQLite finds out how long a text is and copies it. */
+bool raw_row_insert_copied(raw_stmt *insert, const raw_pair *rows, size_t count);
+
 #endif
