@@ -118,9 +118,8 @@ void rsq_live_wake_locked(rsq_live *live, rsq_urgency urgency)
 void rsq_live_skip_locked(rsq_live *live, uint64_t commit_seq)
 {
     live->counters.skipped++;
-    /* Its last run may have seen the commit before this thread told of it. */
-    if (live->run_seq < commit_seq)
-        live->behind = true;
+    if (live->behind_seq < commit_seq)
+        live->behind_seq = commit_seq;
     live->checking = false; /* another answer is no wonder now */
 }
 
@@ -142,7 +141,7 @@ void rsq_live_set_reads_locked(rsq_live *live, rsq_depends *depends)
 
 void rsq_live_check_locked(rsq_live *live)
 {
-    if (live->state != RSQ_LIVE_IDLE || live->behind || !live->last.result)
+    if (live->state != RSQ_LIVE_IDLE || rsq_live_is_behind_locked(live) || !live->last.result)
         return;
     live->checking = true;
     rsq_live_queue_locked(live, RSQ_PATIENT);

@@ -83,13 +83,14 @@ typedef struct rsq_live {
 
     /* Any thread, under the registry's mutex. */
     rsq_live_state state;
-    bool marked;           /* something it reads was committed while it ran */
-    bool behind;           /* a commit was left out since its last run began, because of its origin */
-    bool checking;         /* it is queued or runs because of a self-check, and nothing has woken it since */
-    bool known;            /* `depends` is what it reads; else it depends on everything */
-    bool unsure;           /* the schema may have changed while it ran */
-    uint32_t backoff_ms;   /* after an error that may pass: when it is tried again; 0: there was none */
-    uint64_t run_seq;      /* the newest commit in the snapshot of its last run; 0: not known */
+    bool marked;         /* something it reads was committed while it ran */
+    bool checking;       /* it is queued or runs because of a self-check, and nothing has woken it since */
+    bool known;          /* `depends` is what it reads; else it depends on everything */
+    bool unsure;         /* the schema may have changed while it ran */
+    uint32_t backoff_ms; /* after an error that may pass: when it is tried again; 0: there was none */
+    uint64_t run_seq;    /* the newest commit in the snapshot of its last run; 0: not known */
+    uint64_t
+        behind_seq; /* the newest commit left out since its last run began, because of its origin; 0: none */
     int64_t began_ns;      /* its last run; 0: none yet. Kept if there is a min_interval_ms */
     int64_t due_ns;        /* when it is run, if it has a place in the schedule */
     size_t place;          /* in the schedule, from 1; 0: none */
@@ -116,6 +117,12 @@ uint64_t rsq_live_key_hash(const rsq_live_key *key);
 bool rsq_live_key_equal(const rsq_live_key *a, const rsq_live_key *b);
 
 /* With the registry's mutex held. */
+
+/* Was a commit left out that its last answer does not hold? While it runs: it may be. */
+static inline bool rsq_live_is_behind_locked(const rsq_live *live)
+{
+    return live->behind_seq > live->run_seq;
+}
 
 /* Have a worker run it now: it is idle or waits. */
 void rsq_live_queue_locked(rsq_live *live, rsq_urgency urgency);

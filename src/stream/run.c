@@ -29,7 +29,7 @@ void rsq_run_begin_locked(rsq_run *r, rsq_live *live)
     rsq_schedule_remove(&live->owner->schedule, live);
     live->state = RSQ_LIVE_RUNNING;
     live->marked = false;
-    live->behind = false;
+    live->behind_seq = 0;
     live->unsure = false;
     if (live->key.traits.min_interval_ms)
         live->began_ns = rsq_now_ns();
@@ -149,7 +149,8 @@ static void check_locked(rsq_live *live, const rsq_run *r)
         return;
     live->checking = false;
     live->counters.checks++;
-    if (!r->repeated && r->code == RSQ_OK && !live->behind && r->seq <= live->owner->told_seq)
+    if (!r->repeated && r->code == RSQ_OK && !rsq_live_is_behind_locked(live) &&
+        r->seq <= live->owner->told_seq)
         live->counters.missed++;
 }
 

@@ -71,7 +71,8 @@ static void unlink_locked(rsq_stream *s, rsq_live *live)
 /* Is the answer of an idle live query what a stream may be given that has seen what it has seen? */
 static bool is_current_locked(const rsq_live *live, const rsq_stream *s)
 {
-    return !live->behind && (live->run_seq >= s->last_seq || s->owner->told_seq >= s->last_seq);
+    return !rsq_live_is_behind_locked(live) &&
+           (live->run_seq >= s->last_seq || s->owner->told_seq >= s->last_seq);
 }
 
 void rsq_stream_join_locked(rsq_stream *s, rsq_live *live)
@@ -82,7 +83,7 @@ void rsq_stream_join_locked(rsq_stream *s, rsq_live *live)
     s->joined_at = live->counters;
     s->joined_at.spared = rsq_index_spared_of(&live->entry);
     /* The others may be content with an answer that is behind; who comes now is not. */
-    if (live->state == RSQ_LIVE_RUNNING && live->behind)
+    if (live->state == RSQ_LIVE_RUNNING && rsq_live_is_behind_locked(live))
         live->marked = true;
     /* What runs may be older than a commit that this thread made before it opened the stream. */
     s->skips_run = live->state == RSQ_LIVE_RUNNING && live->marked;
@@ -123,7 +124,8 @@ static uint64_t settled_locked(const rsq_stream *s)
 
     if (!s->told)
         return 0;
-    if (live->state == RSQ_LIVE_IDLE && !live->behind && s->owner->told_seq > live->run_seq)
+    if (live->state == RSQ_LIVE_IDLE && !rsq_live_is_behind_locked(live) &&
+        s->owner->told_seq > live->run_seq)
         return s->owner->told_seq;
     return live->run_seq;
 }

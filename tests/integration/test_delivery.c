@@ -959,6 +959,53 @@ static void own_commits_are_left_out(void **state)
     EXPECT_EVENT(p, "10");
 }
 
+/* Wait until so many calls have a reader and so many wait for one. */
+static void await_readers(fixture *f, uint64_t leased, uint64_t waiting)
+{
+    rsq_counters now = {.size = sizeof now};
+
+    do {
+        WANT(f, RSQ_OK, rsq_stats(f->db, &now, &f->err));
+    } while (now.readers_leased < leased || now.readers_waiting < waiting);
+}
+
+/* A commit that is left out comes while the query waits for the reader, and is in the snapshot that it gets:
+ * then the answer is not behind, and commits that do not concern it settle it. */
+static void left_out_while_it_runs(void **state)
+{
+    fixture *f = *state;
+    rsq_open_options opts = {.size = sizeof opts, .readers = 1};
+    rsq_result *r = NULL;
+    rsq_op *op = NULL;
+    probe *p;
+
+    fixture_open(f, &opts);
+    EXEC(f, ITEMS);
+    EXEC(f, "CREATE TABLE other(x)");
+    EXEC(f, "INSERT INTO items(name) VALUES ('a'), ('b'), ('c')");
+    p = watch_without(f, "SELECT count(*) FROM items", 7);
+    EXPECT_EVENT(p, "3");
+    WANT_CODE(RSQ_OK, rsq_select_async(f->db,
+                                       "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n) "
+                                       "SELECT count(*) FROM n",
+                                       NULL, 0, NULL, &op));
+    await_readers(f, 1, 0);
+    EXEC(f, "INSERT INTO items(name) VALUES ('d')");
+    await_readers(f, 1, 1);
+    execute_as(f, 7, "INSERT INTO items(name) VALUES ('e')");
+    assert_int_equal(probe_stats(p).skipped, 1);
+    rsq_op_cancel(op);
+    rsq_op_free(op);
+    EXPECT_EVENT(p, "5");
+    WANT(f, RSQ_OK, rsq_execute(f->db, "INSERT INTO other VALUES (1)", NULL, 0, NULL, &r, &f->err));
+    assert_true(probe_stats(p).settled_seq >= rsq_result_commit_seq(r));
+    rsq_result_unref(r);
+    execute_as(f, 7, "INSERT INTO items(name) VALUES ('f')");
+    assert_int_equal(probe_stats(p).skipped, 2);
+    EXEC(f, "INSERT INTO items(name) VALUES ('g')");
+    EXPECT_EVENT(p, "7");
+}
+
 /* A failed statement's origin is not the next one's, and a change of the schema is noted though it is left
  * out. */
 static void origins_do_not_stick(void **state)
@@ -1326,6 +1373,7 @@ int main(void)
         CASE(members_of_a_group),
         CASE(a_group_loses_its_queue),
         CASE(own_commits_are_left_out),
+        CASE(left_out_while_it_runs),
         CASE(origins_do_not_stick),
         CASE(not_by_losing_anothers),
         CASE(two_authors_at_once),
