@@ -48,8 +48,9 @@ static const char help[] =
     "\n"
     "  --diff         after the first result only what changed: `+` a new row, `-` one\n"
     "                 that is gone, `~` one with other values, `>` one that moved\n"
-    "  --ndjson       one JSON object for each result: {\"commit\":…,\"rows\":[…]},\n"
-    "                 with --diff {\"commit\":…,\"changes\":[{\"op\":\"insert\",…},…]}\n"
+    "  --ndjson       one JSON object for each result, with what it was run for:\n"
+    "                 {\"commit\":…,\"why\":[\"value\",…],\"tables\":[\"main.t\",…],\"rows\":[…]},\n"
+    "                 with --diff \"changes\":[{\"op\":\"insert\",…},…] instead of the rows\n"
     "  --until SQL    end when the first value of this query is neither NULL nor 0; it\n"
     "                 is asked again after each commit that may change it\n"
     "  --refresh MS   for a query with the clock or random(), which is refused else: run\n"
@@ -254,11 +255,34 @@ static void print_block(const watch *w, const rsq_stream_event *ev)
     strbuf_fini(&text);
 }
 
+/* The rules that matched, and the tables that changed. */
+static void add_reason(strbuf *line, const rsq_stream_event *ev)
+{
+    const char *comma = "";
+
+    strbuf_puts(line, "\"why\":[");
+    for (uint32_t rule = 1; rule && rule <= ev->why; rule <<= 1) {
+        const char *name = ev->why & rule ? rsq_why_name(rule) : NULL;
+
+        if (!name)
+            continue;
+        strbuf_printf(line, "%s\"%s\"", comma, name);
+        comma = ",";
+    }
+    strbuf_puts(line, "],\"tables\":[");
+    for (size_t i = 0; i < ev->ntables; i++) {
+        strbuf_puts(line, i ? "," : "");
+        json_add_string(line, ev->tables[i], strlen(ev->tables[i]));
+    }
+    strbuf_puts(line, "],");
+}
+
 static void print_line(const watch *w, const rsq_stream_event *ev)
 {
     strbuf line = {0};
 
     strbuf_printf(&line, "{\"commit\":%" PRIu64 ",", ev->commit_seq);
+    add_reason(&line, ev);
     if (is_difference(w, ev)) {
         strbuf_puts(&line, "\"changes\":");
         watch_diff_json(&line, ev);

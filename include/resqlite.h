@@ -1131,6 +1131,41 @@ typedef struct rsq_change {
     const uint32_t *columns; /**< `ncolumns` of them, rising; borrowed like the event */
 } rsq_change;
 
+/**
+ * Why there is an event: bits of rsq_stream_event.why, the rules by which
+ * something concerned the query. One commit may match several, and several
+ * commits may be behind one event; then their bits and their tables are put
+ * together. What changed nothing in the answer left no trace, unless it came
+ * together with what did. docs/live-queries.md has the levels.
+ */
+enum {
+    RSQ_WHY_FIRST = 1u << 0,  /**< the stream was opened */
+    RSQ_WHY_PARAMS = 1u << 1, /**< rsq_stream_set_params() */
+    /** A table changed of which the query reads whole rows, or of whose change no more is known. */
+    RSQ_WHY_TABLE = 1u << 2,
+    RSQ_WHY_ROWS = 1u << 3,     /**< rows came, went or moved, in a table of which it reads columns */
+    RSQ_WHY_COLUMN = 1u << 4,   /**< the same, or rows were written: RSQ_OPEN_NO_VALUE_LEVEL only */
+    RSQ_WHY_VALUE = 1u << 5,    /**< a column that it reads has another value */
+    RSQ_WHY_KEY = 1u << 6,      /**< a row changed that is, or was, on a key by which it reaches rows */
+    RSQ_WHY_INTERVAL = 1u << 7, /**< the same, within an interval of keys */
+    RSQ_WHY_EVERYTHING =
+        1u << 8,                /**< it depends on every commit, or was opened a moment ago: so it did then */
+    RSQ_WHY_VOLATILE = 1u << 9, /**< RSQ_STREAM_VOLATILE, and something was committed */
+    RSQ_WHY_REFRESH = 1u << 10, /**< rsq_stream_options.refresh_ms */
+    /** The schema changed (CREATE, ALTER, DROP, ANALYZE, VACUUM), or it could not be told what changed. */
+    RSQ_WHY_SCHEMA = 1u << 11,
+    RSQ_WHY_FOREIGN = 1u << 12, /**< another process, or a connection of the program's own, committed */
+    RSQ_WHY_NOTIFY = 1u << 13,  /**< rsq_notify() */
+    RSQ_WHY_RETRY = 1u << 14,   /**< it was tried again after an error that may pass */
+    RSQ_WHY_CHECK = 1u << 15,   /**< rsq_open_options.self_check_every found another answer */
+    /** Something more of which nothing is known: the answer holds a commit that was just being made, there
+     * was no memory to note a table, or there are more than 64. */
+    RSQ_WHY_OTHER = 1u << 16
+};
+
+/** The name of one such bit, "first" to "other", in small letters; NULL: it is none. Static. Thread: any. */
+RSQ_API const char *rsq_why_name(uint32_t rule);
+
 /** One event of a live query; all of it borrowed for the callback (rsq_result_ref() keeps a result). */
 typedef struct rsq_stream_event {
     size_t size; /**< sizeof(rsq_stream_event) of the library */
@@ -1144,6 +1179,14 @@ typedef struct rsq_stream_event {
     rsq_result *before;        /**< RSQ_EVENT_DIFFERENCE: the answer that this stream was handed last */
     const rsq_change *changes; /**< RSQ_EVENT_DIFFERENCE: `nchanges` of them */
     size_t nchanges;
+    uint32_t why; /**< RSQ_WHY_…; 0 on RSQ_EVENT_END */
+    size_t ntables;
+    /**
+     * The `ntables` tables through which commits concerned the query, each once,
+     * as "schema.table". With RSQ_WHY_SCHEMA, RSQ_WHY_FOREIGN and RSQ_WHY_OTHER there may be
+     * others; RSQ_WHY_EVERYTHING and RSQ_WHY_VOLATILE have all that changed. NULL if there are none.
+     */
+    const char *const *tables;
 } rsq_stream_event;
 
 /** Called by rsq_queue_dispatch(). Every call of this library is legal inside, except waiting on the same

@@ -76,3 +76,16 @@ rsq_code rsq_stream_open(rsq_db *db, const char *sql, const rsq_value *params, s
     rsq_db_unpin(db);
     return code;
 }
+
+const char *rsq_why_name(uint32_t rule)
+{
+    static const char *const names[] = {"first",   "params",   "table",      "rows",     "column",  "value",
+                                        "key",     "interval", "everything", "volatile", "refresh", "schema",
+                                        "foreign", "notify",   "retry",      "check",    "other"};
+
+    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
+        if (rule == (uint32_t)1 << i)
+            return names[i];
+    }
+    return NULL;
+}

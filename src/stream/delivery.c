@@ -49,6 +49,7 @@ static bool post_locked(rsq_stream *s)
 void rsq_stream_drop_locked(rsq_stream *s)
 {
     rsq_outcome_clear(&s->pending);
+    rsq_reason_clear(&s->pending_why);
     rsq_diff_unref(s->pending_diff);
     s->pending_diff = NULL;
 }
@@ -80,13 +81,26 @@ void rsq_stream_post_end_locked(rsq_stream *s)
     }
 }
 
-void rsq_stream_emit_locked(rsq_stream *s, const rsq_outcome *o, rsq_diff *diff)
+/* What it is told first of a live query, it is told for the sake of that, whatever the query was run for. */
+static void add_reason(rsq_reason *to, const rsq_stream *s, const rsq_reason *why)
+{
+    if (s->told)
+        rsq_reason_add(to, why->rules, why->tables);
+    else
+        rsq_reason_add(to, s->ever_told ? RSQ_WHY_PARAMS : RSQ_WHY_FIRST, NULL);
+}
+
+void rsq_stream_emit_locked(rsq_stream *s, const rsq_outcome *o, const rsq_reason *why, rsq_diff *diff)
 {
     bool ended = o->failure && o->failure->hopeless && !s->ever_told;
+    rsq_reason merged = s->pending_why; /* the consumer was not told of these either */
 
     assert(s->live);
+    s->pending_why = (rsq_reason){0};
+    add_reason(&merged, s, why);
     rsq_stream_replace_locked(s);
     s->pending = rsq_outcome_ref(o);
+    s->pending_why = merged;
     s->pending_diff = rsq_diff_ref(diff);
     s->pending_ended = ended;
     s->told = s->ever_told = true;
@@ -109,6 +123,7 @@ typedef struct delivery {
     rsq_outcome before;  /* a reference that is given up */
     rsq_result *shown;   /* owned reference: what a difference begins with; NULL: nothing */
     rsq_diff *diff;      /* owned reference; NULL: not computed */
+    rsq_reason why;      /* owned */
     uint64_t commit_seq; /* of the event of a result */
     bool compares;       /* `outcome` may have the bytes of `before` */
     bool ended;
@@ -133,6 +148,8 @@ static delivery take_locked(rsq_stream *s, bool deliver)
 
     d.diff = s->pending_diff;
     s->pending_diff = NULL;
+    d.why = s->pending_why;
+    s->pending_why = (rsq_reason){0};
     if (deliver && !rsq_outcome_is_none(&s->pending)) {
         d.outcome = s->pending;
         d.commit_seq = number_locked(s, d.outcome.result);
@@ -173,10 +190,21 @@ static bool find_difference(delivery *d)
     return d->diff != NULL;
 }
 
+static void give_reason(const delivery *d, rsq_stream_event *ev)
+{
+    ev->why = d->why.rules;
+    if (!d->why.tables)
+        return;
+    ev->tables = d->why.tables->names;
+    ev->ntables = d->why.tables->count;
+}
+
 static void tell_result(delivery *d)
 {
     rsq_result *r = d->outcome.result;
     rsq_stream_event ev = {.kind = RSQ_EVENT_RESULT, .commit_seq = d->commit_seq, .result = r};
+
+    give_reason(d, &ev);
 
     if (d->s->mode == RSQ_STREAM_SIGNAL) {
         ev.kind = RSQ_EVENT_SIGNAL;
@@ -215,6 +243,7 @@ static bool tell_outcome(delivery *d)
         rsq_stream_event ev = {
             .kind = RSQ_EVENT_ERROR, .ended = d->ended, .error = &d->outcome.failure->error};
 
+        give_reason(d, &ev);
         call_back(d->s, &ev);
     }
     return true;
@@ -235,6 +264,7 @@ static bool carry_out(delivery *d, bool deliver)
     rsq_outcome_clear(&d->before);
     rsq_result_unref(d->shown);
     rsq_diff_unref(d->diff);
+    rsq_reason_clear(&d->why);
     if (d->end && deliver)
         rsq_stream_unref(d->s); /* the handle's */
     rsq_stream_unref(d->s);     /* the queue's */

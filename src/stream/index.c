@@ -59,7 +59,8 @@ struct rsq_index_node {
 
 struct rsq_index_table {
     rsq_index_table *next; /* in its bucket */
-    char *name;            /* owned */
+    rsq_table_set *set;    /* shared reference: of this table alone, for reasons */
+    const char *name;      /* in it */
     uint64_t hash;
     uint32_t ncolumns;
     bool rowid;
@@ -90,7 +91,7 @@ static void free_table(rsq_index_table *t)
     rsq_free(t->keys);
     rsq_free(t->columns);
     rsq_free(t->primary);
-    rsq_free(t->name);
+    rsq_table_set_unref(t->set);
     rsq_free(t);
 }
 
@@ -145,12 +146,13 @@ static rsq_index_table *make_table(rsq_index *ix, const rsq_table_dep *dep, uint
 
     if (!t)
         return NULL;
-    t->name = rsq_copy_text(dep->name, strlen(dep->name));
+    t->set = rsq_table_set_new((const char *const *)&dep->name, 1);
     t->primary = copy_array(dep->primary, dep->nprimary, sizeof *t->primary);
-    if (!t->name || !t->primary) {
+    if (!t->set || !t->primary) {
         free_table(t);
         return NULL;
     }
+    t->name = t->set->names[0];
     t->nprimary = dep->nprimary;
     t->hash = hash;
     t->ncolumns = dep->ncolumns;
@@ -811,22 +813,26 @@ typedef struct matching {
     rsq_index_found found;
     void *ctx;
     rsq_index_table *table;
-    uint64_t number; /* of this look at the table: each has one */
-    uint64_t first;  /* of this commit */
-    uint64_t bits;   /* of the row that is looked at */
+    rsq_table_set *tables; /* borrowed: what changed, for reasons; NULL: no memory to tell */
+    uint64_t number;       /* of this look at the table: each has one */
+    uint64_t first;        /* of this commit */
+    uint64_t bits;         /* of the row that is looked at */
 } matching;
 
-static void meet(matching *m, rsq_index_entry *e, rsq_index_why why)
+static void meet(matching *m, rsq_index_entry *e, uint32_t rule)
 {
     uint64_t before = e->met;
 
-    if (before == m->number)
+    if (before == m->number) {
+        e->why.rules |= rule;
         return;
+    }
     e->met = m->number;
-    if (why != RSQ_WHY_EVERYTHING)
+    rsq_reason_add(&e->why, rule, m->tables);
+    if (!(rule & RSQ_WHY_EVERYTHING))
         e->hits++;
     if (before < m->first)
-        m->found(e, why, m->ctx);
+        m->found(e, m->ctx);
 }
 
 static void meet_all(matching *m)
@@ -846,7 +852,7 @@ static void meet_range(rsq_interval *i, void *ctx)
     const rsq_index_node *n = ((range *)(void *)((char *)i - offsetof(range, interval)))->node;
 
     if (concerns(n->mask, m->bits))
-        meet(m, n->entry, RSQ_WHY_KEY);
+        meet(m, n->entry, RSQ_WHY_INTERVAL);
 }
 
 static void match_point(matching *m, const key *k, const rsq_change_log *log, const rsq_key_point *p)
@@ -881,6 +887,16 @@ static void match_rows(matching *m, const rsq_change_log *log, const rsq_table_c
     }
 }
 
+/* By which rule columns that changed concern queries that read some of them. */
+static uint32_t rule_of(const rsq_index *ix, uint64_t mask, uint64_t bits)
+{
+    if (mask == RSQ_WATCH_ROW)
+        return RSQ_WHY_TABLE;
+    if (ix->flags & RSQ_OPEN_NO_VALUE_LEVEL)
+        return RSQ_WHY_COLUMN;
+    return bits == RSQ_WATCH_ROW ? RSQ_WHY_ROWS : RSQ_WHY_VALUE;
+}
+
 /* `*equal`: no value is another one. */
 static void match_log(matching *m, const rsq_change_log *log, bool *equal)
 {
@@ -907,7 +923,7 @@ static void match_log(matching *m, const rsq_change_log *log, bool *equal)
         if (!concerns(g->mask, change->bits))
             continue;
         for (rsq_index_node *n = g->first; n; n = n->next)
-            meet(m, n->entry, change->bits == RSQ_WATCH_ROW ? RSQ_WHY_ROWS : RSQ_WHY_COLUMN);
+            meet(m, n->entry, rule_of(m->ix, g->mask, change->bits));
     }
     match_rows(m, log, change);
 }
@@ -920,6 +936,7 @@ static void match_table(matching *m, const rsq_changes *changes, const char *nam
     if (!m->table)
         return;
     m->number = ++m->ix->matches;
+    m->tables = m->table->set;
     m->table->touched++;
     if (changes->untold || !changes->logs) {
         meet_all(m);
@@ -931,15 +948,30 @@ static void match_table(matching *m, const rsq_changes *changes, const char *nam
         m->table->equal++;
 }
 
+/* Those that depend on every commit are told all tables of this one. */
+static void match_everywhere(matching *m, const rsq_changes *changes)
+{
+    const rsq_names *changed = &changes->tables;
+    rsq_table_set *tables = rsq_table_set_new((const char *const *)changed->names, changed->count);
+    uint32_t rules = RSQ_WHY_EVERYTHING;
+    rsq_index_entry *next;
+
+    if (!tables || changed->count > tables->count)
+        rules |= RSQ_WHY_OTHER;
+    m->tables = tables;
+    for (rsq_index_entry *e = m->ix->everywhere; e; e = next) {
+        next = e->next;
+        meet(m, e, rules);
+    }
+    rsq_table_set_unref(tables);
+}
+
 void rsq_index_match(rsq_index *ix, const rsq_changes *changes, rsq_index_found found, void *ctx)
 {
     matching m = {.ix = ix, .found = found, .ctx = ctx, .number = ++ix->matches, .first = ix->matches};
-    rsq_index_entry *next;
 
-    for (rsq_index_entry *e = ix->everywhere; e; e = next) {
-        next = e->next;
-        meet(&m, e, RSQ_WHY_EVERYTHING);
-    }
+    if (ix->everywhere)
+        match_everywhere(&m, changes);
     for (size_t i = 0; i < changes->tables.count; i++)
         match_table(&m, changes, changes->tables.names[i]);
 }

@@ -21,6 +21,7 @@
 #include "sql/changes.h"
 #include "sql/depends.h"
 #include "stream/interval.h"
+#include "stream/reason.h"
 
 typedef struct rsq_index_table rsq_index_table;
 typedef struct rsq_index_node rsq_index_node;
@@ -41,6 +42,7 @@ typedef struct rsq_index_entry {
     uint64_t met;                        /* number of the last match that found it */
     uint64_t hits;                       /* table changes that concerned it since it was added */
     rsq_index_spared before;             /* what it was spared until it was removed last */
+    rsq_reason why;                      /* owned; what concerned it since its owner took that */
 } rsq_index_entry;
 
 typedef struct rsq_index {
@@ -70,18 +72,10 @@ void rsq_index_trim(rsq_index *ix);
 /* Not in the index: a no-op. */
 void rsq_index_remove(rsq_index *ix, rsq_index_entry *e);
 
-/* Why a commit concerns a query. */
-typedef enum rsq_index_why {
-    RSQ_WHY_EVERYTHING, /* it depends on every commit */
-    RSQ_WHY_TABLE,      /* the table changed, and nothing more exact is known */
-    RSQ_WHY_ROWS,       /* rows came, went or moved */
-    RSQ_WHY_COLUMN,     /* a column changed */
-    RSQ_WHY_KEY         /* a row on one of its keys changed */
-} rsq_index_why;
+typedef void (*rsq_index_found)(rsq_index_entry *e, void *ctx);
 
-typedef void (*rsq_index_found)(rsq_index_entry *e, rsq_index_why why, void *ctx);
-
-/* Call `found` once for each query that the commits concern. Not for changes of `all`. */
+/* Call `found` once for each query that the commits concern, and add to its `why`. Not for changes of `all`.
+ */
 void rsq_index_match(rsq_index *ix, const rsq_changes *changes, rsq_index_found found, void *ctx);
 
 /* Since the query was made, however often it was added and removed. */

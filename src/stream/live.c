@@ -44,6 +44,7 @@ void rsq_live_unref(rsq_live *live)
     assert(!live->first && !live->place);
     rsq_depends_unref(live->depends);
     rsq_outcome_clear(&live->last);
+    rsq_reason_clear(&live->entry.why);
     rsq_group_unref(live->group);
     rsq_streams_unref(live->owner);
     rsq_free(live);
@@ -103,6 +104,25 @@ void rsq_live_postpone_locked(rsq_live *live)
 {
     live->state = RSQ_LIVE_WAITING;
     rsq_streams_schedule_locked(live->owner, live, rsq_now_ns() + POSTPONED_MS * NS_PER_MS);
+}
+
+void rsq_live_note_locked(rsq_live *live, uint32_t rules, rsq_table_set *tables, uint64_t seq)
+{
+    rsq_reason_add(&live->entry.why, rules, tables);
+    /* One of which it is not known when it came may be in any snapshot. */
+    if (!live->why_seq)
+        live->why_seq = seq ? seq : 1;
+}
+
+rsq_reason rsq_live_take_why_locked(rsq_live *live)
+{
+    rsq_reason why = live->entry.why;
+
+    live->entry.why = (rsq_reason){0};
+    live->why_seq = 0;
+    if ((live->key.traits.flags & RSQ_STREAM_VOLATILE) && (why.rules & RSQ_WHY_EVERYTHING))
+        why.rules = (why.rules & ~(uint32_t)RSQ_WHY_EVERYTHING) | RSQ_WHY_VOLATILE;
+    return why;
 }
 
 void rsq_live_wake_locked(rsq_live *live, rsq_urgency urgency)

@@ -91,6 +91,7 @@ typedef struct rsq_live {
     uint64_t run_seq;    /* the newest commit in the snapshot of its last run; 0: not known */
     uint64_t
         behind_seq; /* the newest commit left out since its last run began, because of its origin; 0: none */
+    uint64_t why_seq;      /* the oldest commit that `entry.why` tells of; 0: it tells of none */
     int64_t began_ns;      /* its last run; 0: none yet. Kept if there is a min_interval_ms */
     int64_t due_ns;        /* when it is run, if it has a place in the schedule */
     size_t place;          /* in the schedule, from 1; 0: none */
@@ -132,6 +133,15 @@ void rsq_live_queue_in_time_locked(rsq_live *live, rsq_urgency urgency);
 
 /* It is queued, but there was no memory to run it: try again in a moment. */
 void rsq_live_postpone_locked(rsq_live *live);
+
+/*
+ * One more reason to run it, of a commit with that number; 0: of none, or it is not known which. What the
+ * index found has been added by it already. `tables`: borrowed; NULL: none more.
+ */
+void rsq_live_note_locked(rsq_live *live, uint32_t rules, rsq_table_set *tables, uint64_t seq);
+
+/* The reasons so far, which the run that begins takes along. Transferred. */
+rsq_reason rsq_live_take_why_locked(rsq_live *live);
 
 /* Something was committed that may change its answer. */
 void rsq_live_wake_locked(rsq_live *live, rsq_urgency urgency);
@@ -187,8 +197,10 @@ bool rsq_comparisons_collect_locked(rsq_comparisons *c, const rsq_live *live);
 void rsq_comparisons_run(rsq_comparisons *c, const rsq_outcome *o);
 void rsq_comparisons_fini(rsq_comparisons *c);
 
-/* `o` differs from the live query's last one, and becomes it; another reference is taken. */
-void rsq_live_publish_locked(rsq_live *live, const rsq_outcome *o, const rsq_comparisons *c);
+/* `o` differs from the live query's last one, and becomes it; another reference is taken. `why` is borrowed.
+ */
+void rsq_live_publish_locked(rsq_live *live, const rsq_outcome *o, const rsq_reason *why,
+                             const rsq_comparisons *c);
 
 /* `o` equals the last one: only streams that were handed nothing yet get it. */
 void rsq_live_repeat_locked(rsq_live *live);

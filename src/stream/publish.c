@@ -88,7 +88,8 @@ void rsq_comparisons_fini(rsq_comparisons *c)
     *c = (rsq_comparisons){0};
 }
 
-static void publish_to_locked(rsq_stream *s, const rsq_outcome *o, const rsq_comparisons *c)
+static void publish_to_locked(rsq_stream *s, const rsq_outcome *o, const rsq_reason *why,
+                              const rsq_comparisons *c)
 {
     bool lags = is_laggard(s);
     const bool *equal = lags ? find_laggard(c, &s->handed) : NULL;
@@ -100,10 +101,11 @@ static void publish_to_locked(rsq_stream *s, const rsq_outcome *o, const rsq_com
     }
     /* There are so many of its kind that it was not compared: its dispatch does. */
     s->compares = lags && !equal;
-    rsq_stream_emit_locked(s, o, find_diff(c, s));
+    rsq_stream_emit_locked(s, o, why, find_diff(c, s));
 }
 
-void rsq_live_publish_locked(rsq_live *live, const rsq_outcome *o, const rsq_comparisons *c)
+void rsq_live_publish_locked(rsq_live *live, const rsq_outcome *o, const rsq_reason *why,
+                             const rsq_comparisons *c)
 {
     rsq_outcome before = live->last;
     rsq_stream *next;
@@ -115,12 +117,13 @@ void rsq_live_publish_locked(rsq_live *live, const rsq_outcome *o, const rsq_com
         if (s->skips_run)
             s->skips_run = false;
         else
-            publish_to_locked(s, o, c);
+            publish_to_locked(s, o, why, c);
     }
 }
 
 void rsq_live_repeat_locked(rsq_live *live)
 {
+    const rsq_reason none = {0};
     rsq_stream *next;
 
     for (rsq_stream *s = live->first; s; s = next) {
@@ -128,6 +131,6 @@ void rsq_live_repeat_locked(rsq_live *live)
         if (s->skips_run)
             s->skips_run = false;
         else if (!s->told)
-            rsq_stream_emit_locked(s, &live->last, NULL);
+            rsq_stream_emit_locked(s, &live->last, &none, NULL);
     }
 }

@@ -34,7 +34,9 @@ void rsq_run_begin_locked(rsq_run *r, rsq_live *live)
     if (live->key.traits.min_interval_ms)
         live->began_ns = rsq_now_ns();
     /* A volatile one depends on every commit, whatever it reads. */
-    *r = (rsq_run){.live = live, .find_reads = !live->known && !is_volatile(live)};
+    *r = (rsq_run){.live = live,
+                   .find_reads = !live->known && !is_volatile(live),
+                   .why = rsq_live_take_why_locked(live)};
 }
 
 /*
@@ -143,15 +145,31 @@ static void plan_locked(rsq_live *live, rsq_code code)
  * A run that no commit asked for has read another answer, in a snapshot all of
  * whose commits were told: one of them should have woken the query.
  */
-static void check_locked(rsq_live *live, const rsq_run *r)
+static void check_locked(rsq_live *live, rsq_run *r)
 {
     if (!live->checking)
         return;
     live->checking = false;
     live->counters.checks++;
+    r->why.rules |= RSQ_WHY_CHECK;
     if (!r->repeated && r->code == RSQ_OK && !rsq_live_is_behind_locked(live) &&
         r->seq <= live->owner->told_seq)
         live->counters.missed++;
+}
+
+/*
+ * What came while it ran, and is in its snapshot or may be, is a reason too; it
+ * stays one for the next run, in case it is not.
+ */
+static void add_late_reasons_locked(const rsq_live *live, rsq_run *r)
+{
+    uint64_t told_seq = live->owner->told_seq;
+
+    if (live->why_seq && live->why_seq <= r->seq)
+        rsq_reason_add(&r->why, live->entry.why.rules, live->entry.why.tables);
+    /* A commit that nobody was told of yet is in the snapshot too. */
+    if (r->seq > told_seq || !r->why.rules)
+        r->why.rules |= RSQ_WHY_OTHER;
 }
 
 void rsq_run_end_locked(rsq_run *r, const rsq_comparisons *c)
@@ -170,7 +188,8 @@ void rsq_run_end_locked(rsq_run *r, const rsq_comparisons *c)
         live->counters.suppressed++;
         rsq_live_repeat_locked(live);
     } else {
-        rsq_live_publish_locked(live, &r->outcome, c);
+        add_late_reasons_locked(live, r);
+        rsq_live_publish_locked(live, &r->outcome, &r->why, c);
     }
     if (live->state == RSQ_LIVE_IDLE && live->marked)
         rsq_live_queue_in_time_locked(live, RSQ_URGENT);
@@ -181,6 +200,7 @@ void rsq_run_end_locked(rsq_run *r, const rsq_comparisons *c)
 void rsq_run_fini(rsq_run *r)
 {
     rsq_outcome_clear(&r->outcome);
+    rsq_reason_clear(&r->why);
     rsq_depends_unref(r->depends);
     rsq_live_unref(r->live);
 }

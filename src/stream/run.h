@@ -17,6 +17,7 @@ typedef struct rsq_run {
     uint64_t seq;         /* the newest commit in the snapshot; 0: there was none */
     rsq_depends *depends; /* owned reference; if it was asked for */
     rsq_outcome outcome;  /* owned reference */
+    rsq_reason why;       /* owned; for which it is run */
     bool repeated;        /* the outcome equals the last one */
 } rsq_run;
 

@@ -40,6 +40,7 @@ void rsq_stream_unref(rsq_stream *s)
     assert(!s->live && !s->ready);
     rsq_outcome_clear(&s->pending);
     rsq_outcome_clear(&s->handed);
+    rsq_reason_clear(&s->pending_why);
     rsq_diff_unref(s->pending_diff);
     rsq_result_unref(s->shown);
     rsq_columns_unref(s->key);
@@ -77,6 +78,8 @@ static bool is_current_locked(const rsq_live *live, const rsq_stream *s)
 
 void rsq_stream_join_locked(rsq_stream *s, rsq_live *live)
 {
+    const rsq_reason none = {0};
+
     assert(!s->live && live->state != RSQ_LIVE_CLOSED);
     s->live = live;
     s->told = false;
@@ -90,7 +93,7 @@ void rsq_stream_join_locked(rsq_stream *s, rsq_live *live)
     link_locked(s, live);
     s->owner->open++;
     if (live->state == RSQ_LIVE_IDLE && is_current_locked(live, s))
-        rsq_stream_emit_locked(s, &live->last, NULL);
+        rsq_stream_emit_locked(s, &live->last, &none, NULL);
     else if (live->state == RSQ_LIVE_IDLE || live->state == RSQ_LIVE_WAITING)
         rsq_live_queue_locked(live, RSQ_URGENT);
 }

@@ -33,6 +33,7 @@ struct rsq_stream {
     rsq_live *live; /* while it is among the live query's streams; NULL: closed */
     struct rsq_stream *prev, *next;
     rsq_outcome pending;           /* newest, not dispatched yet */
+    rsq_reason pending_why;        /* owned; of it, and of those whose place it took */
     rsq_diff *pending_diff;        /* owned reference; of the pending result, if it was computed */
     rsq_outcome handed;            /* dispatched last, of this live query */
     rsq_result *shown;             /* owned reference; of a difference: the result dispatched last */
@@ -65,10 +66,12 @@ void rsq_stream_join_locked(rsq_stream *s, rsq_live *live);
 /* The other way round. What it was handed counts no longer, but as what a difference begins with. */
 void rsq_stream_leave_locked(rsq_stream *s);
 
-/* Give the stream an outcome, of which another reference is taken; a hopeless one that is its first ends it.
- * `diff`: of what is shown and this result, another reference is taken; NULL: it was not computed.
+/*
+ * Give the stream an outcome, of which another reference is taken; a hopeless one that is its first ends it.
+ * `why`: borrowed; the first of a live query has a reason of its own. `diff`: of what is shown and this
+ * result, another reference is taken; NULL: it was not computed.
  */
-void rsq_stream_emit_locked(rsq_stream *s, const rsq_outcome *o, rsq_diff *diff);
+void rsq_stream_emit_locked(rsq_stream *s, const rsq_outcome *o, const rsq_reason *why, rsq_diff *diff);
 
 /* Leave the live query, which closes when it was the last, and post the end. */
 void rsq_stream_end_locked(rsq_stream *s);

@@ -110,9 +110,12 @@ static void tell_foreign_locked(rsq_streams *ss, const rsq_foreign_news *news)
     for (rsq_live *live = RSQ_PLANTED(RSQ_PLANT_FOREIGN) ? NULL : ss->first; live; live = live->next) {
         if (news->schema_changed)
             rsq_live_forget_reads_locked(live);
-        if (live->run_seq < news->seq || live->state != RSQ_LIVE_IDLE || news->schema_changed ||
-            news->restarted)
-            rsq_live_wake_locked(live, RSQ_PATIENT);
+        if (live->run_seq >= news->seq && live->state == RSQ_LIVE_IDLE && !news->schema_changed &&
+            !news->restarted)
+            continue;
+        rsq_live_note_locked(live, RSQ_WHY_FOREIGN | (news->schema_changed ? RSQ_WHY_SCHEMA : 0), NULL,
+                             news->seq);
+        rsq_live_wake_locked(live, RSQ_PATIENT);
     }
     if (news->schema_changed)
         rsq_index_trim(&ss->index);
@@ -149,8 +152,11 @@ static void run_schedule_locked(rsq_streams *ss)
     int64_t now_ns = rsq_now_ns(), next_ns = ss->look_ns;
     rsq_live *live;
 
-    while ((live = rsq_schedule_first(&ss->schedule)) != NULL && live->due_ns <= now_ns)
+    while ((live = rsq_schedule_first(&ss->schedule)) != NULL && live->due_ns <= now_ns) {
+        if (live->state == RSQ_LIVE_IDLE)
+            rsq_live_note_locked(live, live->backoff_ms ? RSQ_WHY_RETRY : RSQ_WHY_REFRESH, NULL, 0);
         rsq_live_queue_locked(live, RSQ_URGENT);
+    }
     if (live && (next_ns == RSQ_NO_DEADLINE || live->due_ns < next_ns))
         next_ns = live->due_ns;
     if (next_ns != RSQ_NO_DEADLINE)
@@ -367,29 +373,40 @@ static bool is_left_out(const rsq_live *live, const rsq_changes *changes)
 typedef struct telling {
     const rsq_changes *changes;
     rsq_urgency urgency;
+    uint32_t rules;        /* RSQ_WHY_…, besides those that the index finds */
+    rsq_table_set *tables; /* likewise; borrowed */
 } telling;
 
 static void tell_locked(rsq_live *live, const telling *t)
 {
+    rsq_live_note_locked(live, t->rules, t->tables, t->changes->commit_seq);
     if (is_left_out(live, t->changes))
         rsq_live_skip_locked(live, t->changes->commit_seq);
     else
         rsq_live_wake_locked(live, t->urgency);
 }
 
-static void tell_found_locked(rsq_index_entry *e, rsq_index_why why, void *ctx)
+static void tell_found_locked(rsq_index_entry *e, void *ctx)
 {
-    (void)why;
     tell_locked((rsq_live *)(void *)((char *)e - offsetof(rsq_live, entry)), ctx);
 }
 
 /* The schema may be another one, or somebody else committed: anything may have changed. */
-static void tell_all_locked(rsq_streams *ss, const telling *t)
+static void tell_all_locked(rsq_streams *ss, telling *t)
 {
+    const rsq_names *changed = &t->changes->tables;
+
+    t->urgency = RSQ_PATIENT;
+    if (changed->count) {
+        t->tables = rsq_table_set_new((const char *const *)changed->names, changed->count);
+        if (!t->tables || t->tables->count < changed->count)
+            t->rules |= RSQ_WHY_OTHER;
+    }
     for (rsq_live *live = ss->first; live; live = live->next) {
         rsq_live_forget_reads_locked(live);
         tell_locked(live, t);
     }
+    rsq_table_set_unref(t->tables);
     rsq_index_trim(&ss->index);
 }
 
@@ -406,20 +423,24 @@ static void check_others_locked(rsq_streams *ss)
 void rsq_streams_commit(void *streams, const rsq_changes *changes)
 {
     rsq_streams *ss = streams;
-    telling t = {.changes = changes, .urgency = RSQ_URGENT};
-    bool all;
+    /* Without a number it is no commit, but rsq_notify(). */
+    telling t = {
+        .changes = changes, .urgency = RSQ_URGENT, .rules = changes->commit_seq ? 0 : RSQ_WHY_NOTIFY};
+    bool foreign;
 
     rsq_mutex_lock(&ss->mu);
     /* Somebody else has committed before, and nobody has noticed yet. */
-    all = changes->tables.all || (changes->before_seq > ss->told_seq && !RSQ_PLANTED(RSQ_PLANT_FOREIGN));
+    foreign = changes->before_seq > ss->told_seq && !RSQ_PLANTED(RSQ_PLANT_FOREIGN);
+    if (foreign)
+        t.rules |= RSQ_WHY_FOREIGN;
+    if (changes->tables.all && changes->commit_seq)
+        t.rules |= RSQ_WHY_SCHEMA;
     if (changes->commit_seq > ss->told_seq)
         ss->told_seq = changes->commit_seq;
-    if (all) {
-        t.urgency = RSQ_PATIENT;
+    if (foreign || changes->tables.all)
         tell_all_locked(ss, &t);
-    } else {
+    else
         rsq_index_match(&ss->index, changes, tell_found_locked, &t);
-    }
     check_others_locked(ss);
     rsq_mutex_unlock(&ss->mu);
 }

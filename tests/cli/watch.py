@@ -50,6 +50,8 @@ def watch_emits_one_json_line_for_each_change(b):
     third = w.event()
     expect_equal(third["rows"], [{"n": 1, "x": "AP8="}])
     expect_equal([first["commit"] < second["commit"], second["commit"] < third["commit"]], [True, True])
+    expect_equal([(e["why"], e["tables"]) for e in (first, second, third)],
+                 [(["first"], []), (["rows"], ["main.t"]), (["value"], ["main.t"])])
     w.end()
 
 
@@ -194,7 +196,7 @@ def watch_prints_differences_as_json(b):
     expect_equal(w.event()["changes"], [{"op": "insert", "to": 1, "row": {"id": 4, "x": "d", "y": 25}}])
     w.send("UPDATE t SET x = x || '!', y = CASE id WHEN 4 THEN 5 ELSE y END WHERE id IN (2, 4)")
     event = w.event()
-    expect_equal(sorted(event), ["changes", "commit"])
+    expect_equal(sorted(event), ["changes", "commit", "tables", "why"])
     expect_equal(event["changes"], [{"op": "move", "from": 1, "to": 0, "set": {"x": "d!", "y": 5}},
                                     {"op": "update", "from": 0, "to": 1, "set": {"x": "b!"}}])
     w.end()

@@ -440,6 +440,10 @@ static void probe_check(probe *p, const rsq_stream *s, const rsq_stream_event *e
         probe_blame(p, "an error where none belongs, or none where one does");
     if ((ev->kind == RSQ_EVENT_DIFFERENCE) != (ev->before != NULL))
         probe_blame(p, "a difference without the answer before it, or such an answer without a difference");
+    if ((ev->kind == RSQ_EVENT_END) != (ev->why == 0))
+        probe_blame(p, "an event without a reason, or an end with one");
+    if ((ev->tables != NULL) != (ev->ntables > 0))
+        probe_blame(p, "a list of tables without tables, or tables without a list");
     if (is_answer(ev->kind) && p->results && ev->commit_seq <= p->newest && !p->may_repeat)
         probe_blame(p, "the commit number did not rise");
     if (p->count && p->events[p->count - 1].ended && ev->kind != RSQ_EVENT_END)
@@ -466,6 +470,14 @@ static void copy_changes(probe_event *e, const rsq_stream_event *ev)
     }
 }
 
+static void copy_tables(probe_event *e, const rsq_stream_event *ev)
+{
+    size_t len = 0;
+
+    for (size_t i = 0; i < ev->ntables && len < sizeof e->tables; i++)
+        len += (size_t)snprintf(e->tables + len, sizeof e->tables - len, "%s%s", i ? " " : "", ev->tables[i]);
+}
+
 static void probe_event_came(rsq_stream *s, const rsq_stream_event *ev, void *ctx)
 {
     probe *p = ctx;
@@ -478,6 +490,8 @@ static void probe_event_came(rsq_stream *s, const rsq_stream_event *ev, void *ct
     e->kind = ev->kind;
     e->ended = ev->ended;
     e->commit_seq = ev->commit_seq;
+    e->why = ev->why;
+    copy_tables(e, ev);
     e->result = ev->result ? rsq_result_ref(ev->result) : NULL;
     e->before = ev->before ? rsq_result_ref(ev->before) : NULL;
     if (ev->kind == RSQ_EVENT_DIFFERENCE)

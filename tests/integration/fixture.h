@@ -139,6 +139,8 @@ typedef struct probe_event {
     rsq_result *before;
     rsq_change *changes; /**< a copy; owned by the probe */
     size_t nchanges;
+    uint32_t why;
+    char tables[256]; /**< with a blank between them; cut */
 } probe_event;
 
 /** Collects the events of one live query. Owned by the fixture. */

@@ -90,6 +90,7 @@ static void memory_comes_back(void **state)
                 assert_int_equal(e->error.code, RSQ_ENOMEM);
                 assert_false(e->ended);
                 e = probe_await(p[i], __FILE__, __LINE__);
+                assert_true(e->why & RSQ_WHY_RETRY);
             }
             if (i % 3 == 1)
                 assert_int_equal(rsq_result_int64(e->result, 0, 1), v.as.i);

@@ -68,7 +68,9 @@ static void finds_what_was_missed(void **state)
     atomic_store(&defect, true);
     WANT(f, RSQ_OK, rsq_transaction(f->db, write_both, NULL, NULL, &f->err));
     EXPECT_EVENT(p, "1");
+    assert_int_equal(p->events[1].why, RSQ_WHY_CHECK);
     EXPECT_EVENT(sound, "1");
+    assert_int_equal(sound->events[1].why, RSQ_WHY_VALUE);
     atomic_store(&defect, false);
     assert_int_equal(probe_stats(p).missed, 1);
     assert_int_equal(probe_stats(p).woken, 0);
