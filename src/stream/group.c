@@ -4,6 +4,7 @@
 
 #include "base/alloc.h"
 #include "base/error.h"
+#include "base/plant.h"
 #include "stream/delivery.h"
 #include "stream/run.h"
 #include "stream/streams.h"
@@ -95,6 +96,8 @@ static void collect_locked(batch *b, const rsq_group *g)
     for (rsq_live *live = g->lives; live && b->count < b->capacity; live = live->group_next) {
         if (was_woken(live))
             take_locked(b, live);
+        if (b->count && RSQ_PLANTED(RSQ_PLANT_GROUP))
+            return;
     }
 }
 
@@ -154,7 +157,7 @@ static void read_all(batch *b, const rsq_group *g, rsq_core *core)
 
     while (code == RSQ_OK && done < b->count) {
         rsq_run_read(&b->runs[done++], lease.conn);
-        if (done == b->count)
+        if (done == b->count && !RSQ_PLANTED(RSQ_PLANT_GROUP))
             collect_more(b, g, rsq_conn_snapshot_seq(lease.conn));
     }
     if (code == RSQ_OK)
@@ -197,6 +200,16 @@ static void rest(rsq_group *g, bool failed)
     rsq_mutex_unlock(&ss->mu);
 }
 
+/* Long enough for the first to be dispatched before the next is read, so that RSQ_PLANT_GROUP needs no luck.
+ */
+static void linger(void)
+{
+    int64_t until = rsq_now_ns() + 5000000;
+
+    while (rsq_now_ns() < until)
+        ;
+}
+
 static void run_group(rsq_job *job)
 {
     rsq_group *g = (rsq_group *)(void *)((char *)job - offsetof(rsq_group, job));
@@ -207,6 +220,8 @@ static void run_group(rsq_job *job)
     if (b.count > 0)
         read_all(&b, g, core);
     end_all(&b, g);
+    if (RSQ_PLANTED(RSQ_PLANT_GROUP))
+        linger();
     rest(g, !began);
     rsq_group_unref(g);
 }

@@ -91,23 +91,12 @@ static rsq_result *run_sql(rsq_run *r, rsq_conn *conn, rsq_error *err)
     return result;
 }
 
-/* Long enough for a commit to come during the run, so that RSQ_PLANT_MARK needs no luck. */
-static void linger(void)
-{
-    int64_t until = rsq_now_ns() + 8 * NS_PER_MS;
-
-    while (rsq_now_ns() < until)
-        ;
-}
-
 void rsq_run_read(rsq_run *r, rsq_conn *conn)
 {
     rsq_error err = {0};
     rsq_result *result = run_sql(r, conn, &err);
 
     r->seq = rsq_conn_snapshot_seq(conn);
-    if (RSQ_PLANTED(RSQ_PLANT_MARK))
-        linger();
     if (r->code == RSQ_OK)
         r->outcome = rsq_outcome_of_result(result);
     else

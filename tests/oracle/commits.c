@@ -521,7 +521,7 @@ static void add_foreign(generator *g)
 static void exchange_stream(generator *g)
 {
     plan_add_opening(g->plan, COMMIT_CLOSE, random_below(&g->random, g->plan->nqueries));
-    plan_add_opening(g->plan, COMMIT_OPEN, queries_generate(g));
+    plan_add_stream(g);
     g->plan->commits[g->plan->ncommits - 1].hasty = random_chance(&g->random, 60);
 }
 
@@ -573,6 +573,9 @@ void commits_generate(generator *g)
     c->hasty = random_chance(&g->random, 20);
     if (c->hasty && random_chance(&g->random, 40))
         c->after_us = 100u << random_below(&g->random, 5);
+    /* Not two in a row: the second one is what comes meanwhile. */
+    if (!c->hasty && g->plan->gated && random_chance(&g->random, 12))
+        c->meets_run = g->plan->ncommits < 2 || !c[-1].meets_run;
     if (c->kind <= COMMIT_TX && random_chance(&g->random, 10))
         c->origin = ORACLE_ORIGIN;
 }

@@ -17,6 +17,7 @@
 #include <unistd.h>
 
 #include "foreign.h"
+#include "gate.h"
 #include "plants.h"
 #include "random.h"
 #include "shrink.h"
@@ -240,6 +241,7 @@ int main(int argc, char **argv)
         perror("mkdtemp");
         return 2;
     }
+    gate_register();
     options = (run_options){.folder = s.folder};
     status = s.plants ? find_plants(&s, &options) : run_all(&s, &options);
     (void)rmdir(s.folder);

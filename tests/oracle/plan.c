@@ -42,6 +42,7 @@ size_t plan_add_query(plan *p, const query *q)
 {
     p->queries = grow(p->queries, p->nqueries, &p->queries_room, sizeof *p->queries);
     p->queries[p->nqueries] = *q;
+    p->gated = p->gated || q->gated;
     return p->nqueries++;
 }
 
@@ -49,6 +50,29 @@ void plan_add_opening(plan *p, commit_kind kind, size_t number)
 {
     plan_begin(p, kind);
     p->commits[p->ncommits - 1].query = number;
+}
+
+static char *without_gate(const char *sql)
+{
+    const char *call = strstr(sql, "gate()");
+
+    return sqlite3_mprintf("%.*s1%s", (int)(call - sql), sql, call + strlen("gate()"));
+}
+
+void plan_add_stream(generator *g)
+{
+    plan *p = g->plan;
+    size_t number = queries_generate(g);
+    query twin = p->queries[number];
+
+    plan_add_opening(p, COMMIT_OPEN, number);
+    if (!twin.group || twin.order != ORDER_TOTAL || (!twin.gated && !random_chance(&g->random, 60)))
+        return;
+    /* Another text, so another live query; and when the first one waits at the gate, this one does not. */
+    twin.sql = twin.gated ? without_gate(twin.sql) : sqlite3_mprintf("/* twin */ %s", twin.sql);
+    twin.gated = false;
+    twin.twin = number + 1;
+    plan_add_opening(p, COMMIT_OPEN, plan_add_query(p, &twin));
 }
 
 void plan_fini(plan *p)
@@ -89,7 +113,7 @@ void plan_generate(plan *p, uint64_t seed, size_t commits)
     p->flags = pick_flags(&g.random);
     schema_generate(&g);
     for (size_t i = 0; i < streams; i++)
-        plan_add_opening(p, COMMIT_OPEN, queries_generate(&g));
+        plan_add_stream(&g);
     for (size_t i = 0; i < commits; i++)
         commits_generate(&g);
     schema_fini(&g);
@@ -191,6 +215,8 @@ static void print_commit(const plan *p, const commit *c, FILE *out)
         fputs(end[c->kind], out);
     if (c->hasty)
         fprintf(out, "-- at once:\n");
+    if (c->meets_run)
+        fprintf(out, "-- while a query that was woken waits at gate():\n");
 }
 
 void plan_print_commit(const plan *p, size_t number, FILE *out)

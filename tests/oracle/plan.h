@@ -35,7 +35,10 @@ typedef struct query {
     uint32_t mode;        /* RSQ_STREAM_RESULT or _DIFFERENCE */
     uint32_t group;       /* 0: none */
     uint32_t skip_origin; /* 0: none */
-    bool dropped;         /* left out by the shrinker */
+    bool gated;           /* it calls gate() */
+    size_t twin; /* of a group: it is the same as that query, counted from 1, which is in the group too; 0: it
+                    is not */
+    bool dropped; /* left out by the shrinker */
 } query;
 
 typedef enum step_kind {
@@ -76,6 +79,7 @@ typedef struct commit {
     bool dropped;      /* left out by the shrinker: of COMMIT_MOVE and COMMIT_CLOSE */
     bool hasty;        /* the next one comes before the streams have settled: at once, */
     unsigned after_us; /* or so much later, when some of them run */
+    bool meets_run;    /* the next one comes when a query that this one woke is at the gate, if one is */
 } commit;
 
 typedef struct plan {
@@ -85,6 +89,7 @@ typedef struct plan {
     uint32_t flags; /* RSQ_OPEN_…: levels that are off, and whether other processes are looked for */
     query *queries;
     size_t nqueries, queries_room;
+    bool gated; /* one of them */
     step *steps;
     size_t nsteps, steps_room;
     commit *commits;

@@ -254,6 +254,21 @@ static void generated_rows(draft *d)
     put_order_by_key(d, t);
 }
 
+/* Its runs can be made to wait; see gate.h. */
+static void gated_rows(draft *d)
+{
+    const table *t = pick_ordinary(d);
+
+    PUT(d, "SELECT %s, a, %s FROM %s WHERE gate()", t->key, pick_column(d->g, t)->name, t->name);
+    if (random_chance(&d->g->random, 40)) {
+        PUT(d, " AND (");
+        put_condition(d, t);
+        PUT(d, ")");
+    }
+    put_order_by_key(d, t);
+    d->q.gated = true;
+}
+
 /* ------------------------------------------------------- aggregates -- */
 
 static void count_rows(draft *d)
@@ -536,6 +551,7 @@ static const shape shapes[] = {
     {rows_by_condition, 12},
     {rows_by_key, 14},
     {rows_by_column, 10},
+    {gated_rows, 16},
     {whole_table, 5},
     {ordered_and_limited, 6},
     {some_rows, 2},

@@ -11,6 +11,7 @@
 
 #include "changes.h"
 #include "foreign.h"
+#include "gate.h"
 #include "judge.h"
 #include "shadow.h"
 #include "text.h"
@@ -34,6 +35,7 @@ typedef struct live {
     bool opened;        /* it was never judged before */
     bool moved;         /* it was given other parameters, and the answer for them has not come */
     bool behind;        /* commits were left out because of their origin */
+    bool apart;         /* it was given other parameters than its twin */
     uint64_t seq;
     uint64_t replaced; /* when the last event came */
 } live;
@@ -156,9 +158,40 @@ static void on_event(rsq_stream *s, const rsq_stream_event *ev, void *ctx)
     l->stream = NULL;
 }
 
+static bool has_answer(const live *l)
+{
+    return l->stream && !l->ended && !l->apart && (l->last || l->failed);
+}
+
+/* Whatever was committed meanwhile: what two equal queries of a group were handed last is of one commit. */
+static void compare_twins(runner *r)
+{
+    for (size_t i = 0; i < r->plan->nqueries; i++) {
+        const live *l = &r->lives[i], *twin;
+
+        if (!r->queries[i].twin)
+            continue;
+        twin = &r->lives[r->queries[i].twin - 1];
+        if (!has_answer(l) || !has_answer(twin))
+            continue;
+        r->tally->twins++;
+        if (l->failed != twin->failed || (l->last && twin->last && !judge_equal(l->last, twin->last)))
+            fail(r, i, "two streams of a group show commits %llu and %llu", (unsigned long long)l->seq,
+                 (unsigned long long)twin->seq);
+    }
+}
+
+/* A few callbacks at a time, so that it would be seen if a group were delivered in parts. */
 static void dispatch(runner *r)
 {
-    rsq_queue_dispatch(r->queue, 0, NULL);
+    size_t delivered;
+
+    do {
+        delivered = 0;
+        rsq_queue_dispatch(r->queue, 1, &delivered);
+        if (delivered)
+            compare_twins(r);
+    } while (delivered || rsq_queue_wait(r->queue, 0) == RSQ_OK);
 }
 
 /* ------------------------------------------------------- settling -- */
@@ -211,6 +244,27 @@ static void settle(runner *r)
     for (size_t i = 0; i < r->plan->nqueries && !r->failure.failed; i++)
         settle_one(r, &r->lives[i]);
     dispatch(r);
+}
+
+/* Until a query that was woken stands at the gate, or none can come any more. */
+static void await_guest(runner *r)
+{
+    int64_t start = now_ms();
+    bool moving = true;
+
+    while (moving && !gate_has_guest() && now_ms() - start < STUCK_MS) {
+        moving = false;
+        for (size_t i = 0; i < r->plan->nqueries; i++) {
+            live *l = &r->lives[i];
+
+            moving = moving || (r->queries[i].gated && l->stream && !is_settled(l, r->newest) && !l->behind);
+        }
+        dispatch(r);
+        sched_yield();
+    }
+    /* A part of a group that were delivered by itself would be seen now. */
+    dispatch(r);
+    r->tally->met_runs += gate_has_guest();
 }
 
 /* ------------------------------------------------------- judging -- */
@@ -469,6 +523,11 @@ static void move_stream(runner *r, const commit *c)
     if (rsq_stream_set_params(l->stream, c->params, q->nparams, &err) != RSQ_OK)
         return;
     memcpy(q->params, c->params, sizeof q->params);
+    l->apart = true;
+    for (size_t i = 0; i < r->plan->nqueries; i++) {
+        if (r->queries[i].twin == c->query + 1)
+            r->lives[i].apart = true;
+    }
     judge_forget(r->judge, c->query);
     l->moved = true;
     r->tally->moves++;
@@ -603,7 +662,17 @@ failure run_plan(const plan *p, size_t ncommits, const run_options *options, tal
     for (r.commit = 0; r.commit < p->ncommits && r.commit < ncommits && !r.failure.failed; r.commit++) {
         const commit *c = &p->commits[r.commit];
 
+        bool meets_run = c->meets_run && r.commit + 1 < ncommits && !gate_is_closed();
+
+        if (meets_run)
+            gate_close();
         run_commit(&r, c);
+        if (meets_run) {
+            r.hurried = true;
+            await_guest(&r);
+            continue;
+        }
+        gate_open();
         if (c->hasty && r.commit + 1 < ncommits) {
             r.hurried = true;
             let_run(c->after_us);
@@ -614,6 +683,7 @@ failure run_plan(const plan *p, size_t ncommits, const run_options *options, tal
             judge_all(&r);
     }
     t->episodes++;
+    gate_open();
     close_all(&r);
     return r.failure;
 }

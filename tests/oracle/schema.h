@@ -91,6 +91,9 @@ void commits_generate(generator *g);
 /* queries.c: one more query; its number. */
 size_t queries_generate(generator *g);
 
+/* plan.c: a query, and the opening of its stream; of one in a group sometimes a second one. */
+void plan_add_stream(generator *g);
+
 /* Pick. */
 const table *pick_table(generator *g);          /* any */
 const table *pick_ordinary_table(generator *g); /* no virtual one */

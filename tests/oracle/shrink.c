@@ -5,6 +5,7 @@
  */
 #include "shrink.h"
 
+#include <stddef.h>
 #include <stdlib.h>
 
 /* A failure that needs luck is given that many chances. */
@@ -53,8 +54,8 @@ static void drop_other_streams(shrinker *s, size_t kept)
     }
 }
 
-/* Wait after each commit, unless the failure is about not waiting. */
-static void calm(shrinker *s)
+/* Without a flag of all commits, unless the failure needs it. */
+static void calm_flag(shrinker *s, size_t offset)
 {
     plan *p = s->plan;
     bool *before = malloc(p->ncommits * sizeof *before);
@@ -62,14 +63,23 @@ static void calm(shrinker *s)
     if (!before)
         return;
     for (size_t i = 0; i < p->ncommits; i++) {
-        before[i] = p->commits[i].hasty;
-        p->commits[i].hasty = false;
+        bool *flag = (bool *)(void *)((char *)&p->commits[i] + offset);
+
+        before[i] = *flag;
+        *flag = false;
     }
     if (!fails(s, s->ncommits)) {
         for (size_t i = 0; i < p->ncommits; i++)
-            p->commits[i].hasty = before[i];
+            *(bool *)(void *)((char *)&p->commits[i] + offset) = before[i];
     }
     free(before);
+}
+
+/* Wait after each commit, unless the failure is about not waiting. */
+static void calm(shrinker *s)
+{
+    calm_flag(s, offsetof(commit, hasty));
+    calm_flag(s, offsetof(commit, meets_run));
 }
 
 /* The steps that are left, in order. Returns how many. */

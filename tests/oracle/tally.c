@@ -24,6 +24,8 @@ static const struct {
     {"difference", offsetof(tally, differences)},
     {"moved window", offsetof(tally, moves)},
     {"group", offsetof(tally, grouped)},
+    {"compared in a group", offsetof(tally, twins)},
+    {"commit during a run", offsetof(tally, met_runs)},
     {"origin skipped", offsetof(tally, left_out)},
     {"spared by column", offsetof(tally, by_column)},
     {"by value", offsetof(tally, by_value)},

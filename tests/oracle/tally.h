@@ -17,6 +17,7 @@ typedef struct tally {
     uint64_t triggers, cascades, victims, key_changes, truncates, fts, generated;
     uint64_t undone, schema_changes, foreign, attached;
 
+    uint64_t met_runs, twins; /* commits while a query was at the gate; comparisons within a group */
     uint64_t differences, moves, grouped,
         left_out; /* events; set_params; results of groups; commits skipped by origin */
     uint64_t by_column, by_value, by_key; /* commits that the levels spared a stream */
