@@ -7,6 +7,7 @@
 
 #include "base/alloc.h"
 #include "plat/thread.h"
+#include "sql/clock.h"
 
 /* SQLite truncates the log to this after a restart, so that one burst does not cost its disk space for ever.
  */
@@ -45,8 +46,13 @@ static rsq_code check_file(const rsq_conn *c, rsq_error *err)
 static rsq_code open_file(rsq_conn *c, rsq_error *err)
 {
     const char *path = c->config->path;
-    int rc = sqlite3_open_v2(path, &c->db, open_flags(c->config, c->role), NULL);
+    const char *vfs = rsq_clock_vfs();
     struct stat st;
+    int rc;
+
+    if (!vfs)
+        return rsq_error_set(err, RSQ_ENOMEM, "out of memory");
+    rc = sqlite3_open_v2(path, &c->db, open_flags(c->config, c->role), vfs);
 
     if (rc == SQLITE_OK)
         return check_file(c, err);
@@ -404,6 +410,7 @@ void rsq_conn_close(rsq_conn *c)
     rsq_builder_fini(&c->builder);
     rsq_capture_fini(&c->capture);
     rsq_changes_fini(&c->committed);
+    rsq_functions_fini(&c->functions);
     sqlite3_close_v2(c->db);
     rsq_free(c);
 }

@@ -17,6 +17,7 @@
 #include "result/builder.h"
 #include "sql/changes.h"
 #include "sql/conn.h"
+#include "sql/functions.h"
 #include "sql/notes.h"
 #include "sql/stmt_cache.h"
 #include "sql/walindex.h"
@@ -109,6 +110,7 @@ struct rsq_conn {
     rsq_stmt *scan;           /* borrowed from `statements`: half read; NULL: none */
     int scan_rc;              /* of its last step */
     bool broken;
+    rsq_functions functions;   /* that the program added */
     size_t cell_stride;        /* of rsq_row; 0: not known yet */
     bool utf8;                 /* text is known to be stored as UTF-8 */
     bool encoding_known;       /* a table exists, so that it cannot change any more */

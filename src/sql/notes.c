@@ -6,33 +6,11 @@
 #include "base/alloc.h"
 #include "sql/internal.h"
 
-/* Random, of the connection, of the clock: an answer with one of these is not told by commits alone. */
-static const char *const volatile_functions[] = {
-    "random",       "randomblob",   "changes",           "total_changes", "last_insert_rowid",
-    "current_date", "current_time", "current_timestamp", "sqlite_offset",
-};
-
-/* They read the clock when they are asked for 'now', and are exact functions of their arguments else. */
-static const char *const clock_functions[] = {
-    "date", "time", "datetime", "julianday", "unixepoch", "strftime", "timediff",
-};
-
-#define COUNT(array) (sizeof(array) / sizeof(array)[0])
-
-static bool is_listed(const char *const *list, size_t n, const char *name)
-{
-    for (size_t i = 0; i < n; i++) {
-        if (sqlite3_stricmp(list[i], name) == 0)
-            return true;
-    }
-    return false;
-}
-
 void rsq_notes_add_function(rsq_notes *n, const char *name)
 {
-    if (is_listed(volatile_functions, COUNT(volatile_functions), name))
+    if (rsq_functions_is_volatile(n->functions, name))
         (void)snprintf(n->volatile_by, sizeof n->volatile_by, "%s", name);
-    if (is_listed(clock_functions, COUNT(clock_functions), name))
+    if (rsq_functions_may_read_clock(name))
         (void)snprintf(n->clock_by, sizeof n->clock_by, "%s", name);
 }
 

@@ -34,6 +34,7 @@ typedef enum rsq_opcode {
     RSQ_OP_COUNT,
     RSQ_OP_DEFERRED_SEEK,
     RSQ_OP_FINISH_SEEK,
+    RSQ_OP_FUNCTION,
     RSQ_OP_GE,
     RSQ_OP_GOSUB,
     RSQ_OP_GT,

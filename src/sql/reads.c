@@ -349,12 +349,31 @@ static void add_noted(rsq_analysis *a, const rsq_note *note)
 
 /* --- all of it --- */
 
-/* A constant in the program that makes a function of time read the clock. */
+/* `date(-1)`, without arguments: their first register is none. */
+static bool asks_for_nothing(const rsq_step *s)
+{
+    size_t len = s->p4 ? strcspn(s->p4, "(") : 0;
+    char name[16];
+
+    if (s->opcode != RSQ_OP_FUNCTION || s->p2 != 0 || len == 0 || len >= sizeof name)
+        return false;
+    memcpy(name, s->p4, len);
+    name[len] = '\0';
+    return rsq_functions_may_read_clock(name);
+}
+
+/*
+ * A constant in the program that makes a function of time read the clock, or
+ * such a function without one. What a parameter or a column says is seen when it
+ * is run; see clock.h.
+ */
 static bool says_now(const rsq_program *p)
 {
     for (size_t i = 0; i < p->count; i++) {
-        if (p->steps[i].opcode == RSQ_OP_STRING8 && p->steps[i].p4 &&
-            sqlite3_stricmp(p->steps[i].p4, "now") == 0)
+        const rsq_step *s = &p->steps[i];
+
+        if ((s->opcode == RSQ_OP_STRING8 && s->p4 && sqlite3_stricmp(s->p4, "now") == 0) ||
+            asks_for_nothing(s))
             return true;
     }
     return false;
@@ -397,7 +416,11 @@ static rsq_code take_notes(rsq_analysis *a, const rsq_request *rq, rsq_error *er
     rsq_conn *c = a->conn;
     sqlite3_stmt *h = NULL;
     rsq_code code;
+    int rc = rsq_functions_ask(&c->functions, c->db);
 
+    if (rc != SQLITE_OK)
+        return rsq_sql_error(c, rc, NULL, err);
+    a->notes.functions = &c->functions;
     c->guard.notes = &a->notes;
     code = rsq_conn_compile(c, rq->sql, rq->sql_len, 0, &h, err);
     c->guard.notes = NULL;

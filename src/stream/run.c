@@ -4,7 +4,7 @@
 #include <assert.h>
 
 #include "base/error.h"
-#include "base/plant.h"
+#include "sql/clock.h"
 #include "stream/stream.h"
 
 #define NS_PER_MS INT64_C(1000000)
@@ -74,20 +74,35 @@ static rsq_code refuse_volatile(const rsq_depends *depends, rsq_error *err)
         depends->volatile_by);
 }
 
+/* The same for a time that a parameter or a row asked for. The result is given up. */
+static rsq_result *refuse_clock(rsq_run *r, rsq_result *result, rsq_error *err)
+{
+    rsq_result_unref(result);
+    r->code = rsq_error_set(err, RSQ_EREFUSED,
+                            "the answer depends on the time, since a function of time was given 'now': it "
+                            "changes without a commit: use RSQ_STREAM_VOLATILE");
+    return NULL;
+}
+
 /* What it reads is found out in the snapshot that it is read from, so that no schema change falls between. */
 static rsq_result *run_sql(rsq_run *r, rsq_conn *conn, rsq_error *err)
 {
     rsq_request rq = rsq_run_request(r->live);
     rsq_shape shape = (rsq_shape)r->live->key.traits.shape;
     rsq_result *result = NULL;
+    uint64_t asked;
 
     if (r->find_reads)
         r->code = rsq_conn_depends(conn, &rq, &r->depends, err);
     if (r->find_reads && r->code == RSQ_OK)
         r->code = refuse_volatile(r->depends, err);
     r->compiled = r->code == RSQ_OK;
-    if (r->compiled)
-        r->code = rsq_conn_select(conn, &rq, shape, &result, err);
+    if (!r->compiled)
+        return NULL;
+    asked = rsq_clock_reads();
+    r->code = rsq_conn_select(conn, &rq, shape, &result, err);
+    if (r->code == RSQ_OK && rsq_clock_reads() != asked && !is_volatile(r->live))
+        return refuse_clock(r, result, err);
     return result;
 }
 

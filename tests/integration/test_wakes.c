@@ -597,6 +597,8 @@ static void fts5_writes_at_a_savepoint(void **state)
     EXPECT_EVENT(p, "1");
 }
 
+/* blob-write: needs a function of the program's own, and is in test_functions.c. */
+
 /* attached: tables of one name in two files are two tables. */
 static void attached_databases(void **state)
 {

@@ -227,6 +227,10 @@ static const want volatile_ones[] = {
     {"SELECT current_date, current_time", "volatile: current_time()\nconstant: no table\n"},
     {"SELECT n FROM o WHERE n > datetime('now', '-1 day')", "volatile: datetime()\nmain.o: columns n\n"},
     {"SELECT strftime('%s', 'NOW')", "volatile: strftime()\nconstant: no table\n"},
+    {"SELECT n FROM o WHERE n > unixepoch()", "volatile: unixepoch()\nmain.o: columns n\n"},
+    {"SELECT date()", "volatile: date()\nconstant: no table\n"},
+    {"SELECT date(?), strftime('%Y', n) FROM o", "main.o: columns n\n"},
+    {"SELECT sqlite_version()", "constant: no table\n"},
 };
 
 typedef struct setting {

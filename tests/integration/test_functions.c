@@ -1,0 +1,247 @@
+/*
+ * Live queries with functions whose answer may change without a commit, and functions of the program's own,
+ * which are added to every connection: random ones, exact ones, and one that writes to a blob.
+ */
+#include "fixture.h"
+
+#include <sqlite3.h>
+
+static void give_one(sqlite3_context *ctx, int n, sqlite3_value **v)
+{
+    (void)n;
+    (void)v;
+    sqlite3_result_int(ctx, 1);
+}
+
+/* poke(table, column, rowid, bytes): sqlite3_blob_write() over what is there. */
+static void poke(sqlite3_context *ctx, int n, sqlite3_value **v)
+{
+    sqlite3 *db = sqlite3_context_db_handle(ctx);
+    sqlite3_blob *blob = NULL;
+    int rc = sqlite3_blob_open(db, "main", (const char *)sqlite3_value_text(v[0]),
+                               (const char *)sqlite3_value_text(v[1]), sqlite3_value_int64(v[2]), 1, &blob);
+
+    (void)n;
+    if (rc == SQLITE_OK)
+        rc = sqlite3_blob_write(blob, sqlite3_value_blob(v[3]), sqlite3_value_bytes(v[3]), 0);
+    sqlite3_blob_close(blob);
+    if (rc == SQLITE_OK)
+        sqlite3_result_int(ctx, 1);
+    else
+        sqlite3_result_error_code(ctx, rc);
+}
+
+static int add_functions(sqlite3 *db, char **message, const struct sqlite3_api_routines *api)
+{
+    int exact = SQLITE_UTF8 | SQLITE_DETERMINISTIC;
+
+    (void)message;
+    (void)api;
+    sqlite3_create_function(db, "noise", 0, SQLITE_UTF8, NULL, give_one, NULL, NULL);
+    sqlite3_create_function(db, "exact", 0, exact, NULL, give_one, NULL, NULL);
+    /* Of two forms one is exact. */
+    sqlite3_create_function(db, "either", 0, exact, NULL, give_one, NULL, NULL);
+    sqlite3_create_function(db, "either", 1, SQLITE_UTF8, NULL, give_one, NULL, NULL);
+    return sqlite3_create_function(db, "poke", 4, SQLITE_UTF8, NULL, poke, NULL, NULL);
+}
+
+static int add_to_all(void **state)
+{
+    (void)state;
+    return sqlite3_auto_extension((void (*)(void))add_functions) != SQLITE_OK;
+}
+
+static void start(fixture *f)
+{
+    fixture_open(f, NULL);
+    EXEC(f, "CREATE TABLE items(id INTEGER PRIMARY KEY, due, value)");
+    EXEC(f, "INSERT INTO items VALUES (1, '2024-05-06', 'abc'), (2, '2025-01-01', 'def')");
+    EXEC(f, "CREATE TABLE other(x)");
+    EXEC(f, "INSERT INTO other VALUES (0)");
+    EXEC(f, "CREATE VIEW late AS SELECT id FROM items WHERE due < date()");
+}
+
+static void expect_refused(probe *p, const char *what)
+{
+    const rsq_error *err = EXPECT_ERROR(p);
+
+    if (err->code != RSQ_EREFUSED || !strstr(err->message, "RSQ_STREAM_VOLATILE"))
+        fail_msg("%s: %s", what, err->message);
+}
+
+static void what_is_refused(void **state)
+{
+    static const char *const refused[] = {
+        "SELECT random()",
+        "SELECT hex(randomblob(4))",
+        "SELECT changes()",
+        "SELECT total_changes()",
+        "SELECT last_insert_rowid()",
+        "SELECT CURRENT_DATE",
+        "SELECT CURRENT_TIME",
+        "SELECT CURRENT_TIMESTAMP",
+        "SELECT date()",
+        "SELECT time()",
+        "SELECT datetime()",
+        "SELECT julianday()",
+        "SELECT unixepoch()",
+        "SELECT strftime('%s')",
+        "SELECT date('now', 'start of year')",
+        "SELECT unixepoch('subsec')",
+        "SELECT strftime('%Y', 'NOW')",
+        "SELECT timediff('now', '2024-01-01')",
+        "SELECT id FROM items WHERE due < datetime('now', '-1 day')",
+        "SELECT date('n' || 'ow')",
+        "SELECT date(substr(value, 1, 0) || 'now') FROM items",
+        "SELECT count(*) FROM late",
+        "WITH t(x) AS (SELECT unixepoch()) SELECT x IS NULL FROM t",
+        "SELECT noise()",
+        "SELECT id FROM items ORDER BY noise()",
+        "SELECT either()",
+    };
+    fixture *f = *state;
+
+    start(f);
+    for (size_t i = 0; i < LENGTH(refused); i++) {
+        probe *p = WATCH(f, refused[i]);
+
+        expect_refused(p, refused[i]);
+        EXPECT_END(p);
+    }
+}
+
+static void what_is_accepted(void **state)
+{
+    static const char *const accepted[] = {
+        "SELECT date('2024-05-06', '+1 day')",
+        "SELECT date(due), strftime('%Y', due), unixepoch(due) FROM items",
+        "SELECT julianday(due) - julianday('2024-01-01') FROM items",
+        "SELECT timediff(due, '2024-01-01') FROM items",
+        "SELECT date(NULL), time('12:00'), datetime(value) FROM items",
+        "SELECT 'now', 'random()'",
+        "SELECT sqlite_version(), sqlite_source_id()",
+        "SELECT sqlite_compileoption_used('THREADSAFE')",
+        "SELECT abs(id), lower(value), coalesce(due, 1), count(*) OVER () FROM items",
+        "SELECT json_group_array(value), sum(id), group_concat(due) FROM items",
+        "SELECT exact() FROM items",
+    };
+    fixture *f = *state;
+
+    start(f);
+    for (size_t i = 0; i < LENGTH(accepted); i++)
+        EXPECT_KIND(WATCH(f, accepted[i]), RSQ_EVENT_RESULT);
+}
+
+/* Bound at the same place as a date that is exact. */
+static void a_parameter_asks_for_the_time(void **state)
+{
+    static const char *const queries[] = {"SELECT date(?)", "SELECT strftime('%Y', ?)",
+                                          "SELECT unixepoch(?1, ?1)",
+                                          "SELECT id FROM items WHERE due < datetime(?)",
+                                          "SELECT (SELECT julianday(?) - julianday(due) FROM items)"};
+    static const char *const times[] = {"now", "NOW", "subsec"};
+    fixture *f = *state;
+
+    start(f);
+    for (size_t i = 0; i < LENGTH(queries); i++) {
+        rsq_value day = rsq_text("2024-02-03");
+
+        EXPECT_KIND(WATCH_WITH(f, queries[i], &day, 1), RSQ_EVENT_RESULT);
+        for (size_t j = 0; j < LENGTH(times); j++) {
+            rsq_value time = rsq_text(times[j]);
+            probe *p = WATCH_WITH(f, queries[i], &time, 1);
+
+            expect_refused(p, queries[i]);
+            EXPECT_END(p);
+        }
+    }
+}
+
+/* A stream that is open already hears of it, and goes on when the row is another one. */
+static void a_row_asks_for_the_time(void **state)
+{
+    fixture *f = *state;
+    probe *p, *late;
+
+    start(f);
+    p = WATCH(f, "SELECT date(due) FROM items WHERE id = 1");
+    EXPECT_EVENT(p, "'2024-05-06'");
+    EXEC(f, "UPDATE items SET due = 'now' WHERE id = 1");
+    expect_refused(p, "now");
+    late = WATCH(f, "SELECT max(date(due)) FROM items");
+    expect_refused(late, "now");
+    EXPECT_END(late);
+    EXEC(f, "UPDATE items SET due = '2024-07-08' WHERE id = 1");
+    EXPECT_EVENT(p, "'2024-07-08'");
+    EXEC(f, "UPDATE items SET due = '2024-07-09' WHERE id = 1");
+    EXPECT_EVENT(p, "'2024-07-09'");
+}
+
+static void moved_to_the_time(void **state)
+{
+    fixture *f = *state;
+    rsq_value day = rsq_text("2024-02-03"), now = rsq_text("now");
+    probe *p;
+
+    start(f);
+    p = WATCH_WITH(f, "SELECT date(?)", &day, 1);
+    p->may_repeat = true;
+    EXPECT_EVENT(p, "'2024-02-03'");
+    WANT(f, RSQ_OK, rsq_stream_set_params(p->stream, &now, 1, &f->err));
+    expect_refused(p, "now");
+    WANT(f, RSQ_OK, rsq_stream_set_params(p->stream, &day, 1, &f->err));
+    EXPECT_EVENT(p, "'2024-02-03'");
+}
+
+/* Whoever says so may. */
+static void volatile_ones_are_run(void **state)
+{
+    static const char *const queries[] = {"SELECT date()", "SELECT noise()", "SELECT unixepoch('now')"};
+    fixture *f = *state;
+
+    start(f);
+    for (size_t i = 0; i < LENGTH(queries); i++) {
+        rsq_stream_options opts;
+        probe *p = probe_new(f, fixture_queue(f), &opts);
+
+        opts.flags = RSQ_STREAM_VOLATILE;
+        WATCH_SET(f, p, queries[i], &opts);
+        EXPECT_KIND(p, RSQ_EVENT_RESULT);
+    }
+}
+
+/* blob-write: a change of the table, whatever row it was. */
+static void a_blob_is_written(void **state)
+{
+    fixture *f = *state;
+    probe *one, *two, *count, *other;
+
+    start(f);
+    one = WATCH(f, "SELECT value FROM items WHERE id = 1");
+    two = WATCH(f, "SELECT value FROM items WHERE id = 2");
+    count = WATCH(f, "SELECT count(*) FROM items");
+    other = WATCH(f, "SELECT count(*) FROM other");
+    EXPECT_EVENT(one, "'abc'");
+    EXPECT_EVENT(two, "'def'");
+    EXPECT_EVENT(count, "2");
+    EXPECT_EVENT(other, "1");
+    EXEC(f, "UPDATE other SET x = poke('items', 'value', 1, 'xyz')");
+    assert_int_equal(probe_stats(one).woken, 1);
+    assert_int_equal(probe_stats(two).woken, 1);
+    assert_int_equal(probe_stats(count).woken, 1);
+    assert_int_equal(probe_stats(other).woken, 0);
+    EXPECT_EVENT(one, "'xyz'");
+    assert_int_equal(one->events[1].why, RSQ_WHY_TABLE);
+    assert_string_equal(one->events[1].tables, "main.items");
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        CASE(what_is_refused),         CASE(what_is_accepted),  CASE(a_parameter_asks_for_the_time),
+        CASE(a_row_asks_for_the_time), CASE(moved_to_the_time), CASE(volatile_ones_are_run),
+        CASE(a_blob_is_written),
+    };
+
+    return cmocka_run_group_tests_name("functions", tests, add_to_all, NULL);
+}
