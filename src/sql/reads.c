@@ -431,7 +431,7 @@ static rsq_code take_notes(rsq_analysis *a, const rsq_request *rq, rsq_error *er
     return a->notes.failed ? rsq_error_set(err, RSQ_ENOMEM, "out of memory") : RSQ_OK;
 }
 
-rsq_code rsq_conn_depends(rsq_conn *c, const rsq_request *rq, rsq_depends **out, rsq_error *err)
+static rsq_code find_out(rsq_conn *c, const rsq_request *rq, rsq_depends **out, rsq_error *err)
 {
     rsq_analysis a = {.conn = c, .d = rsq_depends_new(), .catalog = {.conn = c}};
     rsq_code code;
@@ -450,6 +450,39 @@ rsq_code rsq_conn_depends(rsq_conn *c, const rsq_request *rq, rsq_depends **out,
         return code;
     }
     *out = a.d;
+    return RSQ_OK;
+}
+
+/*
+ * Finding out costs as much as a hundred small queries, so a statement in a
+ * reader's cache keeps what it depends on. It holds for one schema, and the whole
+ * cache goes when a snapshot of the reader has another one than that before: each
+ * snapshot looks (snapshot.c), and none is older. The statement's own count of
+ * being compiled anew is looked at besides. Other connections may see a schema
+ * that is rolled back afterwards, so nothing is kept there.
+ */
+rsq_code rsq_conn_depends(rsq_conn *c, const rsq_request *rq, rsq_depends **out, rsq_error *err)
+{
+    rsq_depends *found = NULL;
+    int reprepares;
+    rsq_stmt *s;
+    rsq_code code;
+
+    if (c->role != RSQ_CONN_READER)
+        return find_out(c, rq, out, err);
+    code = rsq_conn_prepare(c, rq, &s, err);
+    if (code != RSQ_OK)
+        return code;
+    reprepares = sqlite3_stmt_status(s->h, SQLITE_STMTSTATUS_REPREPARE, 0);
+    if (!s->depends || s->depends_reprepares != reprepares) {
+        code = find_out(c, rq, &found, err);
+        if (code != RSQ_OK)
+            return code;
+        rsq_depends_unref(s->depends);
+        s->depends = found;
+        s->depends_reprepares = reprepares;
+    }
+    *out = rsq_depends_ref(s->depends);
     return RSQ_OK;
 }
 

@@ -82,6 +82,7 @@ void rsq_stmt_free(rsq_stmt *s)
         return;
     sqlite3_finalize(s->h);
     rsq_columns_unref(s->columns);
+    rsq_depends_unref(s->depends);
     rsq_free(s->keys);
     rsq_free(s->key_text);
     rsq_free(s->sql);

@@ -13,6 +13,7 @@
 
 #include "result/builder.h"
 #include "result/columns.h"
+#include "sql/depends.h"
 
 #define RSQ_STMT_CACHE_MAX 128
 #define RSQ_STMT_CACHE_BUCKETS 256 /* a power of two */
@@ -37,6 +38,9 @@ typedef struct rsq_stmt {
     rsq_columns *columns; /* owned reference */
     rsq_json_key *keys;   /* owned; NULL until JSON is asked for */
     char *key_text;       /* owned */
+
+    rsq_depends *depends;   /* shared reference; NULL: not found out, or not kept (see reads.c) */
+    int depends_reprepares; /* as `reprepares`, when it was found out */
 
     unsigned solo; /* runs for which it shares no commit, since it undid one; see group.c */
     rsq_builder_hint rows_hint;

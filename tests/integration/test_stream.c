@@ -702,6 +702,46 @@ static void view_reads_another_table(void **state)
     EXPECT_QUIET(p);
 }
 
+/* What a text depends on is kept with the statement, and is not what it was before the schema changed: by
+ * this database's connection, and by another process, of whose commit nobody has told yet. */
+static void same_sql_in_another_schema(void **state)
+{
+    static char views[2][56] = {"CREATE VIEW v AS SELECT count(*) FROM items",
+                                "CREATE VIEW v AS SELECT count(*) FROM other"};
+    static const char *const foreign_views[2] = {
+        "BEGIN; DROP VIEW v; CREATE VIEW v AS SELECT count(*) FROM items; COMMIT",
+        "BEGIN; DROP VIEW v; CREATE VIEW v AS SELECT count(*) FROM other; COMMIT"};
+    static const char *const writes[] = {"INSERT INTO items(name) VALUES ('x')",
+                                         "INSERT INTO other VALUES (1)"};
+    fixture *f = *state;
+    rsq_open_options opts = {.size = sizeof opts, .readers = 1};
+    int counts[2] = {0, 0};
+
+    fixture_open(f, &opts);
+    EXEC(f, ITEMS);
+    EXEC(f, "CREATE TABLE other(x)");
+    EXEC(f, views[0]);
+    for (int i = 0; i < 12; i++) {
+        int at = i % 2;
+        char expected[16];
+        probe *p;
+
+        if (i % 4 < 2)
+            WANT(f, RSQ_OK, rsq_transaction(f->db, redefine_view, views[at], NULL, &f->err));
+        else
+            free(foreign_sql(f, f->path, foreign_views[at]));
+        p = WATCH(f, "SELECT * FROM v");
+        snprintf(expected, sizeof expected, "%d", counts[at]);
+        EXPECT_EVENT(p, expected);
+        EXEC(f, writes[at]);
+        snprintf(expected, sizeof expected, "%d", ++counts[at]);
+        EXPECT_REACHES(p, expected);
+        EXEC(f, writes[1 - at]);
+        counts[1 - at]++;
+        probe_close(p);
+    }
+}
+
 /* A change of the schema that comes while the query runs: what the query reads was found out in the old
  * schema and must be found out anew, or writes to the table that it reads now would wake nobody. */
 static void schema_change_during_a_run(void **state)
@@ -1860,6 +1900,7 @@ int main(void)
         CASE(written_right_after_opening),
         CASE(commit_during_a_run),
         CASE(view_reads_another_table),
+        CASE(same_sql_in_another_schema),
         CASE(schema_change_during_a_run),
         CASE(schema_change_during_a_run_of_a_group),
         CASE(uncommitted_is_never_shown),

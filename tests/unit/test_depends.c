@@ -11,6 +11,9 @@
 
 #include <cmocka.h>
 
+#include <sqlite3.h>
+#include <unistd.h>
+
 #include "base/alloc.h"
 #include "sql/conn.h"
 
@@ -321,6 +324,116 @@ static void volatile_functions_are_found(void **state)
     CHECK(state, volatile_ones);
 }
 
+/* --- kept with the statement --- */
+
+/* A database in a file, with a writer and a reader. */
+typedef struct pair {
+    char folder[64], path[96];
+    rsq_seq seq;
+    rsq_conn_config config;
+    rsq_conn *writer, *reader;
+} pair;
+
+static int open_pair(void **state)
+{
+    pair *p = calloc(1, sizeof *p);
+
+    assert_non_null(p);
+    (void)snprintf(p->folder, sizeof p->folder, "/tmp/depends-XXXXXX");
+    assert_non_null(mkdtemp(p->folder));
+    (void)snprintf(p->path, sizeof p->path, "%s/t.db", p->folder);
+    p->config = (rsq_conn_config){.path = p->path,
+                                  .seq = &p->seq,
+                                  .busy_timeout_ms = 1000,
+                                  .cache_bytes = 1 << 20,
+                                  .synchronous = RSQ_SYNC_OFF};
+    assert_int_equal(rsq_conn_open(&p->config, RSQ_CONN_WRITER, &p->writer, NULL), RSQ_OK);
+    assert_int_equal(rsq_conn_open(&p->config, RSQ_CONN_READER, &p->reader, NULL), RSQ_OK);
+    *state = p;
+    return 0;
+}
+
+static int close_pair(void **state)
+{
+    static const char *const suffixes[] = {"", "-wal", "-shm"};
+    pair *p = *state;
+    char name[128];
+
+    rsq_conn_close(p->reader);
+    rsq_conn_close(p->writer);
+    for (size_t i = 0; i < 3; i++) {
+        (void)snprintf(name, sizeof name, "%s%s", p->path, suffixes[i]);
+        (void)unlink(name);
+    }
+    (void)rmdir(p->folder);
+    free(p);
+    return 0;
+}
+
+static void write_to(pair *p, const char *sql)
+{
+    rsq_request rq = {.sql = sql, .sql_len = strlen(sql)};
+    rsq_error err = {0};
+
+    if (rsq_conn_execute(p->writer, &rq, NULL, &err) != RSQ_OK)
+        fail_msg("%s: %s", sql, err.message);
+}
+
+/* By a connection that the library knows nothing of. */
+static void write_beside(pair *p, const char *sql)
+{
+    sqlite3 *db = NULL;
+
+    assert_int_equal(sqlite3_open(p->path, &db), SQLITE_OK);
+    assert_int_equal(sqlite3_exec(db, sql, NULL, NULL, NULL), SQLITE_OK);
+    assert_int_equal(sqlite3_close(db), SQLITE_OK);
+}
+
+#define KEPT "SELECT x FROM v WHERE a = ?"
+
+/* In the newest snapshot. Owned by the caller. */
+static rsq_depends *ask(pair *p, const char *text)
+{
+    rsq_request rq = {.sql = KEPT, .sql_len = strlen(KEPT)};
+    rsq_depends *d = NULL;
+    char *is;
+
+    assert_int_equal(rsq_conn_snapshot_open(p->reader, NULL), RSQ_OK);
+    assert_int_equal(rsq_conn_depends(p->reader, &rq, &d, NULL), RSQ_OK);
+    is = rsq_depends_text(d);
+    assert_string_equal(is, text);
+    rsq_free(is);
+    return d;
+}
+
+/* One for all queries of a text, until the schema is another one. */
+static void kept_until_the_schema_changes(void **state)
+{
+    pair *p = *state;
+    rsq_depends *first, *again;
+
+    write_to(p, "CREATE TABLE t(a, b, c)");
+    write_to(p, "CREATE VIEW v AS SELECT a, b AS x FROM t");
+    first = ask(p, "main.t: columns a, b\n");
+    again = ask(p, "main.t: columns a, b\n");
+    assert_ptr_equal(first, again);
+    rsq_depends_unref(again);
+    write_to(p, "INSERT INTO t VALUES (1, 2, 3)");
+    again = ask(p, "main.t: columns a, b\n");
+    assert_ptr_equal(first, again);
+    rsq_depends_unref(again);
+    rsq_depends_unref(first);
+    write_to(p, "CREATE INDEX ta ON t(a)");
+    rsq_depends_unref(ask(p, "main.t: key (a = ?1), columns a, b\n"));
+    write_to(p, "DROP VIEW v");
+    write_to(p, "CREATE VIEW v AS SELECT a, c AS x FROM t");
+    rsq_depends_unref(ask(p, "main.t: key (a = ?1), columns a, c\n"));
+    write_beside(p, "DROP INDEX ta");
+    rsq_depends_unref(ask(p, "main.t: columns a, c\n"));
+    write_beside(p, "BEGIN; CREATE TABLE u(a, x); DROP VIEW v; CREATE VIEW v AS SELECT a, x FROM u; COMMIT");
+    rsq_depends_unref(ask(p, "main.u: columns a, x\n"));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -328,6 +441,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(virtual_tables_read_their_shadows, set_up, tear_down),
         cmocka_unit_test_setup_teardown(keys_are_proven, set_up, tear_down),
         cmocka_unit_test_setup_teardown(volatile_functions_are_found, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(kept_until_the_schema_changes, open_pair, close_pair),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
