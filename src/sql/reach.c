@@ -401,11 +401,12 @@ static bool take_bound(reach *r, int reg, size_t count, size_t use, bound *b)
     return true;
 }
 
+/* Is it ever open on the table? One that is open on another one as well is on none for opened_at(). */
 static bool is_ours(const reach *r, int cursor)
 {
     for (size_t i = 0; i < r->a->nopened; i++) {
-        if (r->a->opened[i].cursor == cursor)
-            return r->a->opened[i].dep == r->dep_index;
+        if (r->a->opened[i].cursor == cursor && r->a->opened[i].dep == r->dep_index)
+            return true;
     }
     return false;
 }
@@ -499,8 +500,11 @@ static size_t find_check(const reach *r, size_t seek, int cursor, bool rowid)
     return r->count;
 }
 
-/* The steps that move the cursor on from `seek` lead back to the check, and in the direction of the seek. */
-static bool loops_to(const reach *r, size_t seek, int cursor, size_t check)
+/*
+ * The steps that move the cursor on from `seek` lead back to the check, and in the direction of the seek; and
+ * the check leads out of the loop, behind them. `out`: the step that jumps; `r->count`: there is no check.
+ */
+static bool loops_to(const reach *r, size_t seek, int cursor, size_t check, size_t out)
 {
     bool up = goes_up(r->steps[seek].opcode);
 
@@ -516,6 +520,8 @@ static bool loops_to(const reach *r, size_t seek, int cursor, size_t check)
         if ((s->opcode == RSQ_OP_NEXT) != up)
             return false;
         if (check < r->count ? s->p2 != (int)check : s->p2 <= (int)seek)
+            return false;
+        if (out < r->count && r->steps[out].p2 <= (int)i)
             return false;
     }
     return true;
@@ -549,14 +555,15 @@ static bool take_region(reach *r, size_t seek, region *g)
     bool up = goes_up(s->opcode);
     bound *first = up ? &g->low : &g->high, *last = up ? &g->high : &g->low;
     bool rowid;
-    size_t check;
+    size_t check, out;
 
     g->on = opened_at(r, s->p1, seek);
     if (!g->on)
         return false;
     rowid = !g->on->index;
     check = find_check(r, seek, s->p1, rowid);
-    if (!loops_to(r, seek, s->p1, check))
+    out = rowid && check < r->count ? check + 1 : check;
+    if (!loops_to(r, seek, s->p1, check, out))
         return false;
     if (is_scan(s->opcode) && (!rowid || check == r->count))
         return false; /* of the whole table */
@@ -564,7 +571,7 @@ static bool take_region(reach *r, size_t seek, region *g)
         return false;
     first->open = s->opcode == RSQ_OP_SEEK_GT || s->opcode == RSQ_OP_SEEK_LT;
     if (check < r->count) {
-        const rsq_step *c = &r->steps[rowid ? check + 1 : check];
+        const rsq_step *c = &r->steps[out];
         rsq_opcode gt = rowid ? RSQ_OP_GT : RSQ_OP_IDX_GT, ge = rowid ? RSQ_OP_GE : RSQ_OP_IDX_GE;
         rsq_opcode lt = rowid ? RSQ_OP_LT : RSQ_OP_IDX_LT, le = rowid ? RSQ_OP_LE : RSQ_OP_IDX_LE;
 
@@ -920,25 +927,6 @@ static bool reach_table(reach *r)
     return opened && r->dep->nprobes > 0;
 }
 
-/* A cursor number that is used for two tables, or for a table and something else, proves nothing. */
-static bool has_own_cursors(const reach *r)
-{
-    for (size_t i = 0; i < r->count; i++) {
-        const rsq_step *s = &r->steps[i];
-
-        if ((s->opcode == RSQ_OP_OPEN_EPHEMERAL || s->opcode == RSQ_OP_OPEN_DUP) && is_ours(r, s->p1))
-            return false;
-    }
-    for (size_t i = 0; i < r->a->nopened; i++) {
-        for (size_t j = 0; j < i; j++) {
-            if (r->a->opened[i].cursor == r->a->opened[j].cursor &&
-                r->a->opened[i].dep != r->a->opened[j].dep)
-                return false;
-        }
-    }
-    return true;
-}
-
 void rsq_analysis_reach(rsq_analysis *a)
 {
     reach r = {.a = a, .steps = a->program.steps, .count = a->program.count};
@@ -953,7 +941,7 @@ void rsq_analysis_reach(rsq_analysis *a)
         return;
     }
     mark_targets(&r);
-    for (size_t i = 0; i < a->d->ntables && has_own_cursors(&r); i++) {
+    for (size_t i = 0; i < a->d->ntables; i++) {
         r.dep = &a->d->tables[i];
         r.dep_index = i;
         r.dep->keyed = reach_table(&r);

@@ -87,6 +87,9 @@ void rsq_conn_note_commit(rsq_conn *c)
             changed->all = true;
         seq = number_commit(c, &foreign);
         note_origin(c, foreign);
+        /* Of the first one the number before it tells; of a later one this must. */
+        if (foreign && c->committed.commit_seq != 0)
+            c->committed.tables.all = true;
         if (c->committed.commit_seq == 0)
             c->committed.before_seq = seq - (c->wal ? c->logged : 1);
         c->committed.commit_seq = seq;
