@@ -1509,6 +1509,18 @@ typedef struct rsq_counters {
     uint64_t ops_running;
     uint64_t cursors;    /**< reads in chunks that hold a reader */
     uint64_t statements; /**< compiled and cached, in all connections, as of their last use */
+
+    /* All live queries, since; each query once, however many streams it has. See rsq_stream_counters. */
+    uint64_t live_woken;      /**< times that a commit concerned one */
+    uint64_t live_runs;       /**< times that one was run */
+    uint64_t live_suppressed; /**< of those, with the same bytes as before */
+    uint64_t live_emitted;    /**< results handed to queues; this counts each stream */
+    uint64_t live_skipped;    /**< times that a commit was left out because of `skip_origin` */
+    uint64_t live_checks;     /**< runs of the self-check */
+    uint64_t live_missed;     /**< of those, with another answer: a defect */
+    uint64_t live_spared_by_column;
+    uint64_t live_spared_by_value;
+    uint64_t live_spared_by_key;
 } rsq_counters;
 
 /**

@@ -67,7 +67,7 @@ static void count_log(rsq_checkpointer *ck, rsq_counters *c)
 static void count_jobs(rsq_db *db, rsq_counters *c)
 {
     rsq_core *core = db->core;
-    size_t waiting, running, queries, streams;
+    size_t waiting, running;
 
     rsq_workers_count(&core->workers, &waiting, &running);
     c->runs_waiting = waiting;
@@ -75,10 +75,26 @@ static void count_jobs(rsq_db *db, rsq_counters *c)
     rsq_workers_count(&core->op_workers, &waiting, &running);
     c->ops_waiting = waiting;
     c->ops_running = running;
-    rsq_streams_count(db->streams, &queries, &streams);
-    c->live_queries = queries;
-    c->streams = streams;
     c->cursors = rsq_cursors_count(&core->cursors);
+}
+
+static void count_streams(rsq_streams *ss, rsq_counters *c)
+{
+    rsq_streams_figures f;
+
+    rsq_streams_count(ss, &f);
+    c->live_queries = f.queries;
+    c->streams = f.streams;
+    c->live_woken = f.lives.woken;
+    c->live_runs = f.lives.runs;
+    c->live_suppressed = f.lives.suppressed;
+    c->live_emitted = f.emitted;
+    c->live_skipped = f.lives.skipped;
+    c->live_checks = f.lives.checks;
+    c->live_missed = f.lives.missed;
+    c->live_spared_by_column = f.lives.spared.by_column;
+    c->live_spared_by_value = f.lives.spared.by_value;
+    c->live_spared_by_key = f.lives.spared.by_key;
 }
 
 rsq_code rsq_stats(rsq_db *db, rsq_counters *out, rsq_error *err)
@@ -100,6 +116,7 @@ rsq_code rsq_stats(rsq_db *db, rsq_counters *out, rsq_error *err)
     if (rsq_core_is_writable(db->core) && !db->core->single)
         count_log(&db->core->checkpointer, &c);
     count_jobs(db, &c);
+    count_streams(db->streams, &c);
     rsq_db_unpin(db);
     memcpy(out, &c, out->size < sizeof c ? out->size : sizeof c);
     return RSQ_OK;

@@ -104,8 +104,10 @@ void rsq_stream_emit_locked(rsq_stream *s, const rsq_outcome *o, const rsq_reaso
     s->pending_diff = rsq_diff_ref(diff);
     s->pending_ended = ended;
     s->told = s->ever_told = true;
-    if (o->result)
+    if (o->result) {
         s->counters.emitted++;
+        s->owner->emitted++;
+    }
     /* An error that ends the stream goes with the end, as one: posted by itself, it could be taken in
      * between. */
     if (ended)

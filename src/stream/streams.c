@@ -238,9 +238,25 @@ static void unlink_locked(rsq_streams *ss, rsq_live *live)
     live->prev = live->next = NULL;
 }
 
+static void add_counters(rsq_live_counters *to, const rsq_live *live)
+{
+    rsq_index_spared spared = rsq_index_spared_of(&live->entry);
+
+    to->woken += live->counters.woken;
+    to->runs += live->counters.runs;
+    to->suppressed += live->counters.suppressed;
+    to->skipped += live->counters.skipped;
+    to->checks += live->counters.checks;
+    to->missed += live->counters.missed;
+    to->spared.by_column += spared.by_column;
+    to->spared.by_value += spared.by_value;
+    to->spared.by_key += spared.by_key;
+}
+
 void rsq_streams_remove_locked(rsq_streams *ss, rsq_live *live)
 {
     assert(!live->first && live->state != RSQ_LIVE_CLOSED);
+    add_counters(&ss->gone, live);
     live->state = RSQ_LIVE_CLOSED;
     rsq_schedule_remove(&ss->schedule, live);
     rsq_live_table_remove(&ss->table, live);
@@ -445,10 +461,12 @@ void rsq_streams_commit(void *streams, const rsq_changes *changes)
     rsq_mutex_unlock(&ss->mu);
 }
 
-void rsq_streams_count(rsq_streams *ss, size_t *queries, size_t *streams)
+void rsq_streams_count(rsq_streams *ss, rsq_streams_figures *out)
 {
     rsq_mutex_lock(&ss->mu);
-    *queries = ss->table.count;
-    *streams = ss->open;
+    *out = (rsq_streams_figures){
+        .queries = ss->table.count, .streams = ss->open, .lives = ss->gone, .emitted = ss->emitted};
+    for (const rsq_live *live = ss->first; live; live = live->next)
+        add_counters(&out->lives, live);
     rsq_mutex_unlock(&ss->mu);
 }

@@ -44,9 +44,11 @@ typedef struct rsq_streams {
     rsq_live_table table;
     struct rsq_group *groups; /* that have members; borrowed from them */
     rsq_schedule schedule;
-    rsq_index index;   /* of all that are not closed, by what they read */
-    uint64_t told_seq; /* number of the newest commit that was told */
-    size_t open;       /* streams that are not closed */
+    rsq_index index;        /* of all that are not closed, by what they read */
+    uint64_t told_seq;      /* number of the newest commit that was told */
+    size_t open;            /* streams that are not closed */
+    uint64_t emitted;       /* results, to all streams there were */
+    rsq_live_counters gone; /* of live queries that have ended */
 
     uint32_t check_every; /* commits between two self-checks; 0: none are made */
     uint32_t unchecked;   /* since the last one */
@@ -91,8 +93,16 @@ rsq_code rsq_streams_open(rsq_streams *ss, const rsq_stream_spec *spec, rsq_stre
 rsq_code rsq_streams_move(rsq_streams *ss, rsq_stream *s, const rsq_value *params, size_t nparams,
                           rsq_error *err);
 
-/* How many live queries there are, and streams on them. */
-void rsq_streams_count(rsq_streams *ss, size_t *queries, size_t *streams);
+/* How many live queries there are, and streams on them; and what all of them did since the file was opened,
+ * those that have ended too. */
+typedef struct rsq_streams_figures {
+    size_t queries, streams;
+    rsq_live_counters lives;
+    uint64_t emitted;
+} rsq_streams_figures;
+
+/* Looks at each of them. */
+void rsq_streams_count(rsq_streams *ss, rsq_streams_figures *out);
 
 /* The commit sink. */
 void rsq_streams_commit(void *streams, const rsq_changes *changes);

@@ -794,6 +794,41 @@ static void spared_commits_are_counted(void **state)
     assert_int_equal(c.spared_by_column, 4);
 }
 
+/* The same of all live queries together, and nothing is forgotten when one is closed. */
+static void all_are_counted(void **state)
+{
+    fixture *f = *state;
+    rsq_counters now = {.size = sizeof now};
+    probe *p[4];
+
+    fixture_open(f, NULL);
+    EXEC(f, T);
+    EXEC(f, T_ROWS);
+    p[0] = WATCH(f, "SELECT a FROM t WHERE id = 1");
+    p[1] = WATCH(f, "SELECT a FROM t WHERE id = 1");
+    p[2] = WATCH(f, "SELECT a FROM t WHERE id = 2");
+    p[3] = WATCH(f, "SELECT b FROM t");
+    for (size_t i = 0; i < LENGTH(p); i++)
+        (void)probe_await(p[i], __FILE__, __LINE__);
+    EXEC(f, "UPDATE t SET a = 11 WHERE id = 1");
+    EXPECT_EVENT(p[0], "11");
+    EXPECT_EVENT(p[1], "11");
+    for (int closed = 0; closed < 2; closed++) {
+        WANT(f, RSQ_OK, rsq_stats(f->db, &now, &f->err));
+        assert_int_equal(now.live_queries, closed ? 0 : 3);
+        assert_int_equal(now.live_woken, 1);
+        assert_int_equal(now.live_runs, 4);
+        assert_int_equal(now.live_suppressed, 0);
+        assert_int_equal(now.live_emitted, 6);
+        assert_int_equal(now.live_spared_by_key, 1);
+        assert_int_equal(now.live_spared_by_column, 1);
+        assert_int_equal(now.live_spared_by_value, 0);
+        assert_int_equal(now.live_missed + now.live_checks + now.live_skipped, 0);
+        for (size_t i = 0; !closed && i < LENGTH(p); i++)
+            probe_close(p[i]);
+    }
+}
+
 static void the_table_of_wakes(void **state)
 {
     check_all(*state, 0);
@@ -831,6 +866,7 @@ int main(void)
         CASE(volatile_queries_are_refused),
         CASE(dependencies),
         CASE(spared_commits_are_counted),
+        CASE(all_are_counted),
         CASE(the_table_of_wakes),
         CASE(without_the_column_level),
         CASE(without_the_value_level),
