@@ -41,8 +41,9 @@ static void drop_other_streams(shrinker *s, size_t kept)
 {
     plan *p = s->plan;
 
+    /* What differs from a twin needs it. */
     for (size_t i = 0; i < p->nqueries; i++)
-        p->queries[i].dropped = i != kept;
+        p->queries[i].dropped = i != kept && (kept >= p->nqueries || i + 1 != p->queries[kept].twin);
     if (kept < p->nqueries && fails(s, s->ncommits))
         return;
     for (size_t i = 0; i < p->nqueries; i++)
