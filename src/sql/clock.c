@@ -46,7 +46,7 @@ static int current_time(sqlite3_vfs *vfs, double *now)
 
 /* Everything else is passed on. A file belongs to the VFS that opened it, so files never come this way. */
 
-static int open_file(sqlite3_vfs *vfs, sqlite3_filename name, sqlite3_file *file, int flags, int *out)
+static int open_file(sqlite3_vfs *vfs, const char *name, sqlite3_file *file, int flags, int *out)
 {
     return behind(vfs)->xOpen(behind(vfs), name, file, flags, out);
 }

@@ -108,7 +108,11 @@ void rsq_live_postpone_locked(rsq_live *live)
 
 void rsq_live_note_locked(rsq_live *live, uint32_t rules, rsq_table_set *tables, uint64_t seq)
 {
-    rsq_reason_add(&live->entry.why, rules, tables);
+    rsq_reason *why = &live->entry.why;
+
+    rsq_reason_add(why, rules, tables);
+    if ((live->key.traits.flags & RSQ_STREAM_VOLATILE) && (why->rules & RSQ_WHY_EVERYTHING))
+        why->rules = (why->rules & ~(uint32_t)RSQ_WHY_EVERYTHING) | RSQ_WHY_VOLATILE;
     /* One of which it is not known when it came may be in any snapshot. */
     if (!live->why_seq)
         live->why_seq = seq ? seq : 1;
@@ -120,8 +124,6 @@ rsq_reason rsq_live_take_why_locked(rsq_live *live)
 
     live->entry.why = (rsq_reason){0};
     live->why_seq = 0;
-    if ((live->key.traits.flags & RSQ_STREAM_VOLATILE) && (why.rules & RSQ_WHY_EVERYTHING))
-        why.rules = (why.rules & ~(uint32_t)RSQ_WHY_EVERYTHING) | RSQ_WHY_VOLATILE;
     return why;
 }
 

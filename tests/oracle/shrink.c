@@ -37,18 +37,29 @@ static bool fails(shrinker *s, size_t ncommits)
     return false;
 }
 
+/* What differs from a twin needs it, and one that was run with its group may need that. */
+static bool belongs_to(const plan *p, size_t i, size_t kept, bool group)
+{
+    const query *q = &p->queries[kept];
+
+    return i == kept || i + 1 == q->twin || (group && q->group && p->queries[i].group == q->group);
+}
+
 static void drop_other_streams(shrinker *s, size_t kept)
 {
     plan *p = s->plan;
+    bool few = false;
 
-    /* What differs from a twin needs it. */
-    for (size_t i = 0; i < p->nqueries; i++)
-        p->queries[i].dropped = i != kept && (kept >= p->nqueries || i + 1 != p->queries[kept].twin);
-    if (kept < p->nqueries && fails(s, s->ncommits))
-        return;
-    for (size_t i = 0; i < p->nqueries; i++)
+    for (int group = 0; group < 2 && kept < p->nqueries && !few; group++) {
+        for (size_t i = 0; i < p->nqueries; i++)
+            p->queries[i].dropped = !belongs_to(p, i, kept, group);
+        few = fails(s, s->ncommits);
+    }
+    for (size_t i = 0; i < p->nqueries && !few; i++)
         p->queries[i].dropped = false;
     for (size_t i = 0; i < p->nqueries; i++) {
+        if (p->queries[i].dropped)
+            continue;
         p->queries[i].dropped = true;
         if (!fails(s, s->ncommits))
             p->queries[i].dropped = false;
