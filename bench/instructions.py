@@ -38,6 +38,7 @@ CASES = [
     ("transaction/dialogue", 200, ["raw", "raw-hook", "resqlite"]),
     ("transaction/nested-50", 20, ["raw", "raw-hook", "resqlite"]),
     ("transaction/nested-deep-50", 20, ["raw", "raw-hook", "resqlite"]),
+    ("experiment/parameters", 5, ["raw-in-place", "raw-strlen", "raw-transient", "raw-each", "raw-packed"]),
 ]
 
 # Peers that spend most of their time in the kernel.
