@@ -845,6 +845,17 @@ void parked_join(parked *p)
     fixture_want(RSQ_OK, p->code, &p->err, "the parked transaction", __FILE__, __LINE__);
 }
 
+void fixture_unpark(fixture *f)
+{
+    if (!f->parked)
+        return;
+    parked_join(f->parked);
+    gate_fini(&f->parked->inside);
+    gate_fini(&f->parked->go);
+    free(f->parked);
+    f->parked = NULL;
+}
+
 /* -------------------------------------------------------------------- files -- */
 
 bool fixture_exists(const char *path)

@@ -284,6 +284,9 @@ void parked_go(parked *p);
 /** Wait for its end; it must have committed. */
 void parked_join(parked *p);
 
+/** Join it, if one is parked, so that another may be. */
+void fixture_unpark(fixture *f);
+
 /* -------------------------------------------- files, and other processes -- */
 
 /** A number made of names, sizes and bytes of all files below a directory. Only while no database in it is
