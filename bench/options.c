@@ -58,6 +58,8 @@ static bool take_flag(bench_options *o, const char *name)
 {
     if (strcmp(name, "--quick") == 0)
         o->effort = &bench_effort_quick;
+    else if (strcmp(name, "--all") == 0)
+        o->all = true;
     else if (strcmp(name, "--gate") == 0)
         o->gate = true;
     else if (strcmp(name, "--memory") == 0)

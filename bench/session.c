@@ -376,7 +376,7 @@ static int session_run(session *s)
 
 int bench_run(const bench_options *o)
 {
-    session s = {.options = o, .choice = {.filter = o->filter, .area = o->area}};
+    session s = {.options = o, .choice = {.filter = o->filter, .area = o->area, .all = o->all}};
 
     if (o->nwords > 0) {
         s.label = o->words[0];
