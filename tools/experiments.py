@@ -57,7 +57,7 @@ class Page:
     @property
     def word(self):
         """The status without what follows it."""
-        return re.split(r"[;,(]", self.status)[0].strip()
+        return re.split(r"[:;,(]", self.status)[0].strip()
 
 
 def read_pages(folder):
