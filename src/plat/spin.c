@@ -46,3 +46,11 @@ bool rsq_spin_while_zero(rsq_spin *s, const _Atomic size_t *count)
     s->limit_ns = limit > 2 * LIMIT_MIN_NS ? limit / 2 : LIMIT_MIN_NS;
     return false;
 }
+
+void rsq_spin_missed(rsq_spin *s, int64_t after_ns)
+{
+    if (after_ns <= (int64_t)s->limit_ns || after_ns > (int64_t)LIMIT_MAX_NS)
+        return;
+    /* With room for one that takes a little longer. */
+    s->limit_ns = after_ns > (int64_t)LIMIT_MAX_NS / 2 ? LIMIT_MAX_NS : 2 * (uint32_t)after_ns;
+}
