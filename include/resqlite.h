@@ -268,7 +268,9 @@ enum {
     RSQ_OPEN_NO_KEY_LEVEL = 1u << 8,
     /** For tests, and to find out whether one is to blame: reads do without the shortcuts that
      * docs/architecture.md names, which change nothing but their time. */
-    RSQ_OPEN_NO_SHORTCUTS = 1u << 9
+    RSQ_OPEN_NO_SHORTCUTS = 1u << 9,
+    /** A reader maps the file anew after each commit, as SQLite does by itself. */
+    RSQ_OPEN_NO_KEPT_MAPPING = 1u << 10
 };
 
 /** When SQLite syncs; see SQLite's PRAGMA synchronous. */

@@ -17,3 +17,12 @@ bool rsq_file_identify(const char *path, rsq_file_id *out)
     *out = (rsq_file_id){.device = (uint64_t)st.st_dev, .inode = (uint64_t)st.st_ino};
     return true;
 }
+
+bool rsq_file_map_follows(void)
+{
+#if defined(__linux__)
+    return true;
+#else
+    return false;
+#endif
+}

@@ -20,6 +20,9 @@ bool rsq_path_is_memory(const char *path);
 /* False: there is no such file, or it cannot be looked at. Symbolic links are followed. */
 bool rsq_file_identify(const char *path, rsq_file_id *out);
 
+/* Does a shared memory map show what becomes of its file, also when that is cut off and grows again? */
+bool rsq_file_map_follows(void);
+
 static inline bool rsq_file_id_equal(rsq_file_id a, rsq_file_id b)
 {
     return a.device == b.device && a.inode == b.inode;

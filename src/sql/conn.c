@@ -390,6 +390,8 @@ rsq_code rsq_conn_open(const rsq_conn_config *config, rsq_conn_role role, rsq_co
         return code;
     }
     start_numbers(c);
+    if (role == RSQ_CONN_READER && c->wal)
+        rsq_conn_keep_mappings(c);
     /* What ends a transaction must not need memory when it is needed. */
     if ((role == RSQ_CONN_WRITER || role == RSQ_CONN_ONLY) && rsq_conn_prepare_controls(c) != SQLITE_OK) {
         code = rsq_sql_error(c, sqlite3_errcode(c->db), NULL, err);
@@ -412,6 +414,7 @@ void rsq_conn_close(rsq_conn *c)
     rsq_changes_fini(&c->committed);
     rsq_functions_fini(&c->functions);
     sqlite3_close_v2(c->db);
+    rsq_conn_free_mappings(c);
     rsq_free(c);
 }
 

@@ -86,6 +86,12 @@ typedef struct rsq_log {
     int checkpoint_at; /* the size from which it is copied next */
 } rsq_log;
 
+typedef struct rsq_mapping rsq_mapping;
+
+/* mapping.c: keep the memory maps of a reader's files over commits, if the flags allow. */
+void rsq_conn_keep_mappings(rsq_conn *c);
+void rsq_conn_free_mappings(rsq_conn *c);
+
 struct rsq_conn {
     /* Immutable after rsq_conn_open(). */
     const rsq_conn_config *config; /* borrowed; outlives the connection */
@@ -94,6 +100,7 @@ struct rsq_conn {
 
     /* The holder of the lease only; `db` also by rsq_conn_interrupt(). */
     sqlite3 *db;                              /* owned */
+    rsq_mapping *mappings;                    /* owned; freed after `db` */
     rsq_stmt_cache statements;                /* owned; closed before `db` */
     sqlite3_stmt *control[RSQ_CONTROL_COUNT]; /* owned; NULL until first used */
     /* Owned; NULL until first used. */
