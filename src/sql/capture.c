@@ -26,6 +26,7 @@ typedef struct row {
     sqlite3 *db;
     int op;
     sqlite3_int64 key1, key2; /* row id before and after */
+    bool utf8;                /* text is known to be stored as UTF-8 */
     bool failed;              /* SQLite did not tell a value */
 } row;
 
@@ -59,10 +60,12 @@ static sqlite3_value *value_of(row *r, uint32_t column, side s)
 /* Bytes of text in UTF-8, or of a blob. NULL only for none of them, or with `failed`. */
 static const void *bytes_of(row *r, sqlite3_value *v, int type, int *len)
 {
-    const void *bytes = type == SQLITE_TEXT ? (const void *)sqlite3_value_text(v) : sqlite3_value_blob(v);
+    /* value_blob does not ask for a terminator, for which a text would be copied. */
+    bool stored = type == SQLITE_BLOB || r->utf8;
+    const void *bytes = stored ? sqlite3_value_blob(v) : (const void *)sqlite3_value_text(v);
 
     *len = sqlite3_value_bytes(v);
-    if (!bytes && (*len > 0 || type == SQLITE_TEXT))
+    if (!bytes && (*len > 0 || !stored))
         r->failed = true; /* no memory */
     return bytes;
 }
@@ -176,7 +179,7 @@ static rsq_value key_value(row *r, uint32_t column, side s)
     case SQLITE_TEXT: {
         const char *text = bytes_of(r, v, type, &len);
 
-        return rsq_text_n(text, (uint32_t)len);
+        return rsq_text_n(text ? text : "", (uint32_t)len);
     }
     case SQLITE_BLOB: {
         const void *blob = bytes_of(r, v, type, &len);
@@ -313,7 +316,7 @@ void rsq_capture_preupdate(void *conn, sqlite3 *db, int op, const char *schema, 
 {
     rsq_conn *c = conn;
     rsq_capture *cap = &c->capture;
-    row r = {.db = db, .op = op, .key1 = key1, .key2 = key2};
+    row r = {.db = db, .op = op, .key1 = key1, .key2 = key2, .utf8 = c->utf8};
 
     if (!c->locked)
         rsq_conn_note_lock(c);
