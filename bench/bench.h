@@ -5,7 +5,7 @@
  * library, and the C loop over SQLite that a program without the library would
  * contain. The frame opens all peers of a case, proves that they give the same
  * answer, and times them in turn, block by block. A case is one struct in the
- * table of its area's file (reads.c, writes.c, open.c); the frame never changes
+ * table of its area's file (reads.c, writes.c, streams.c, open.c); the frame never changes
  * for a new one.
  *
  * The files of this folder see resqlite.h and system headers only. SQLite itself
@@ -81,7 +81,7 @@ typedef enum bench_goal_kind {
 
 /* It shall be at most `max`. */
 typedef struct bench_goal {
-    const char *area; /* what set the goal: foundation, reads, writes; NULL ends the list */
+    const char *area; /* what set the goal: foundation, reads, writes, streams; NULL ends the list */
     const char *peer;
     const char *to;
     double max;
@@ -122,6 +122,9 @@ extern const bench_area bench_area_reads;
 extern const bench_area bench_area_async;
 extern const bench_area bench_area_writes;
 extern const bench_area bench_area_open;
+extern const bench_area bench_area_streams;
+extern const bench_area bench_area_apps;
+extern const bench_area bench_area_large;
 extern const bench_area bench_area_experiments;
 extern const bench_area bench_area_queries;
 extern const bench_area bench_area_concurrent;

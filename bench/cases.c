@@ -11,14 +11,15 @@
 #include "report.h"
 
 static const bench_area *const areas[] = {
-    &bench_area_reads,   &bench_area_async,      &bench_area_writes, &bench_area_open,
-    &bench_area_queries, &bench_area_concurrent, &bench_area_fresh,  &bench_area_parts,
+    &bench_area_reads,      &bench_area_async, &bench_area_writes, &bench_area_open,    &bench_area_queries,
+    &bench_area_concurrent, &bench_area_fresh, &bench_area_parts,  &bench_area_streams, &bench_area_apps,
 };
 
 /* Ends with NULL. */
 static const bench_area *const named[] = {
     &bench_area_experiments,
     &bench_area_peers,
+    &bench_area_large,
     NULL,
 };
 

@@ -23,6 +23,7 @@
 
 #define WARM_UP_ROUNDS 2
 #define ESTIMATES 3
+#define ESTIMATES_FIRST ((uint64_t)1 << 32) /* their operations are numbered apart, and none comes twice */
 #define SAMPLES_MAX 1000
 #define SLOWEST_OVER_TARGET 6 /* a block of the slowest peer takes at most so many times the target */
 
@@ -137,7 +138,7 @@ static bool run_block(runner *x, bench_block *b, sample *out)
 /* Time of one operation: the best of a few blocks long enough to be measured. Warms the peer up as well. */
 static bool estimate(runner *x, double target_us, double *per_op_us)
 {
-    bench_block b = {.count = 1};
+    bench_block b = {.first = ESTIMATES_FIRST, .count = 1};
     int long_enough = 0;
 
     *per_op_us = HUGE_VAL;
@@ -148,6 +149,7 @@ static bool estimate(runner *x, double target_us, double *per_op_us)
             return false;
         if (s.us < *per_op_us)
             *per_op_us = s.us;
+        b.first += b.count;
         if (s.us * (double)b.count >= target_us / 4)
             long_enough++;
         else

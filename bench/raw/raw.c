@@ -142,6 +142,11 @@ void raw_finalize(raw_stmt *s)
     sqlite3_finalize(stmt_of(s));
 }
 
+static bool control(sqlite3_stmt *s)
+{
+    return sqlite3_step(s) == SQLITE_DONE && sqlite3_reset(s) == SQLITE_OK;
+}
+
 static uint64_t visit_column(sqlite3_stmt *s, int i, uint64_t sum)
 {
     const void *bytes;
@@ -183,6 +188,52 @@ bool raw_visit(raw_stmt *s, uint64_t *sum)
 bool raw_visit_key(raw_stmt *s, int64_t key, uint64_t *sum)
 {
     return sqlite3_bind_int64(stmt_of(s), 1, key) == SQLITE_OK && visit_rows(stmt_of(s), sum);
+}
+
+static bool bind_value(sqlite3_stmt *s, int i, const rsq_value *v)
+{
+    switch (v->type) {
+    case RSQ_INTEGER:
+        return sqlite3_bind_int64(s, i, v->as.i) == SQLITE_OK;
+    case RSQ_REAL:
+        return sqlite3_bind_double(s, i, v->as.d) == SQLITE_OK;
+    case RSQ_TEXT:
+        return sqlite3_bind_text(s, i, v->as.text, (int)v->len, SQLITE_STATIC) == SQLITE_OK;
+    case RSQ_BLOB:
+        return sqlite3_bind_blob(s, i, v->as.blob, (int)v->len, SQLITE_STATIC) == SQLITE_OK;
+    default:
+        return sqlite3_bind_null(s, i) == SQLITE_OK;
+    }
+}
+
+static bool bind_values(sqlite3_stmt *s, const rsq_value *params, size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        if (!bind_value(s, (int)i + 1, &params[i]))
+            return false;
+    }
+    return true;
+}
+
+bool raw_visit_with(raw_stmt *s, const rsq_value *params, size_t count, uint64_t *sum)
+{
+    return bind_values(stmt_of(s), params, count) && visit_rows(stmt_of(s), sum);
+}
+
+bool raw_run_with(raw_stmt *s, const rsq_value *params, size_t count)
+{
+    return bind_values(stmt_of(s), params, count) && control(stmt_of(s));
+}
+
+bool raw_run_batch(raw_db *db, raw_stmt *s, const rsq_value *params, size_t rows, size_t columns)
+{
+    if (!control(db->begin))
+        return false;
+    for (size_t i = 0; i < rows; i++, params += columns) {
+        if (!raw_run_with(s, params, columns))
+            return false;
+    }
+    return control(db->commit);
 }
 
 static uint64_t visit_text(sqlite3_stmt *s, int i, uint64_t sum)
@@ -278,11 +329,6 @@ bool raw_insert_each(raw_stmt *stmt, const raw_pair *rows, size_t count)
             return false;
     }
     return true;
-}
-
-static bool control(sqlite3_stmt *s)
-{
-    return sqlite3_step(s) == SQLITE_DONE && sqlite3_reset(s) == SQLITE_OK;
 }
 
 bool raw_begin(raw_db *db)

@@ -17,6 +17,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include <resqlite.h> /* rsq_value: parameters of any type, borrowed and bound in place */
+
 typedef struct raw_db raw_db;
 typedef struct raw_stmt raw_stmt;
 
@@ -73,6 +75,15 @@ bool raw_visit_key(raw_stmt *s, int64_t key, uint64_t *sum);
 
 /* The same for the table `items`, by code that knows its columns and asks for no type. */
 bool raw_visit_item_typed(raw_stmt *s, int64_t key, uint64_t *sum);
+
+/* The same with any parameters. */
+bool raw_visit_with(raw_stmt *s, const rsq_value *params, size_t count, uint64_t *sum);
+
+/* A statement without rows, with any parameters. */
+bool raw_run_with(raw_stmt *s, const rsq_value *params, size_t count);
+
+/* `rows` times the same in one transaction, begun and committed by kept statements: parameters row by row. */
+bool raw_run_batch(raw_db *db, raw_stmt *s, const rsq_value *params, size_t rows, size_t columns);
 
 /* Every byte of every cell into `hash`. `key`: NULL for a statement without parameter. */
 bool raw_hash(raw_stmt *s, const int64_t *key, uint64_t *hash);

@@ -104,8 +104,7 @@ static rsq_code check_options(const char *path, const rsq_open_options *o, rsq_e
     const uint32_t known = RSQ_OPEN_READONLY | RSQ_OPEN_NO_CREATE | RSQ_OPEN_NO_FOREIGN_KEYS |
                            RSQ_OPEN_NO_KEPT_SNAPSHOTS | RSQ_OPEN_NO_GROUP_COMMIT |
                            RSQ_OPEN_NO_EXTERNAL_WRITERS | RSQ_OPEN_NO_COLUMN_LEVEL | RSQ_OPEN_NO_VALUE_LEVEL |
-                           RSQ_OPEN_NO_KEY_LEVEL | RSQ_OPEN_NO_SHORTCUTS |
-                           RSQ_OPEN_NO_KEPT_MAPPING;
+                           RSQ_OPEN_NO_KEY_LEVEL | RSQ_OPEN_NO_SHORTCUTS | RSQ_OPEN_NO_KEPT_MAPPING;
     bool memory = rsq_path_is_memory(path);
 
     if (o->flags & ~known)
