@@ -107,13 +107,10 @@ static bool contains(const rsq_names *n, const char *name)
     return false;
 }
 
-void rsq_names_merge(rsq_names *n, const rsq_names *from)
+void rsq_names_add_text(rsq_names *n, const char *name)
 {
-    n->all = n->all || from->all;
-    for (size_t i = 0; i < from->count; i++) {
-        if (!contains(n, from->names[i]))
-            add_owned(n, rsq_copy_text(from->names[i], strlen(from->names[i])));
-    }
+    if (!contains(n, name))
+        add_owned(n, rsq_copy_text(name, strlen(name)));
 }
 
 bool rsq_names_meet(const rsq_names *a, const rsq_names *b)
@@ -130,6 +127,11 @@ bool rsq_names_meet(const rsq_names *a, const rsq_names *b)
 bool rsq_name_equal(const char *a, const char *b)
 {
     return same_name(a, b);
+}
+
+bool rsq_name_equal_n(const char *a, const char *b, size_t len)
+{
+    return same_letters(a, b, len);
 }
 
 uint64_t rsq_name_hash(const char *name)

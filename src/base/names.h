@@ -29,14 +29,15 @@ void rsq_names_clear(rsq_names *n);
 /* Add "schema.table"; names are compared without regard to ASCII case, as SQLite does. */
 void rsq_names_add(rsq_names *n, const char *schema, const char *table);
 
-/* Add all of `from`. */
-void rsq_names_merge(rsq_names *n, const rsq_names *from);
+/* The same for a name in one piece. */
+void rsq_names_add_text(rsq_names *n, const char *name);
 
 /* Do they share a name? `all` shares with everything that is not empty. */
 bool rsq_names_meet(const rsq_names *a, const rsq_names *b);
 
 /* As SQLite compares names: without regard to ASCII case, whatever the program's locale says. */
 bool rsq_name_equal(const char *a, const char *b);
+bool rsq_name_equal_n(const char *a, const char *b, size_t len); /* their first bytes; neither is shorter */
 uint64_t rsq_name_hash(const char *name);
 
 static inline bool rsq_names_empty(const rsq_names *n)

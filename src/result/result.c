@@ -34,7 +34,7 @@ void rsq_result_unref(rsq_result *r)
         return;
     rsq_columns_unref(r->columns);
     rsq_block_free_all(r->blocks);
-    rsq_names_fini(&r->changed_tables);
+    rsq_free(r->changed_block);
     rsq_free(r);
 }
 
@@ -97,8 +97,8 @@ int64_t rsq_result_last_insert_rowid(const rsq_result *r)
 
 const char *const *rsq_result_changed_tables(const rsq_result *r, size_t *count)
 {
-    *count = r->changed_tables.count;
-    return (const char *const *)r->changed_tables.names;
+    *count = r->nchanged;
+    return r->changed_tables;
 }
 
 bool rsq_result_equal(const rsq_result *a, const rsq_result *b)

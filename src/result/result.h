@@ -11,7 +11,6 @@
 #include <stdatomic.h>
 
 #include "base/block.h"
-#include "base/names.h"
 #include "resqlite.h"
 #include "result/columns.h"
 
@@ -25,8 +24,14 @@ struct rsq_result {
     uint64_t commit_seq;
     int64_t changes;
     int64_t last_insert_rowid;
-    rsq_names changed_tables; /* owned */
+    bool wrote; /* a write's rows were told of, if not all tables could be named */
+    size_t nchanged;
+    const char **changed_tables; /* behind the struct, or in the block */
+    void *changed_block;         /* owned; NULL: it took none */
 };
+
+/* Behind the result of a write: room for the names of a few tables. */
+#define RSQ_RESULT_NAMES_ROOM ((size_t)96)
 
 /* An empty result with `extra` bytes behind it; NULL: no memory. */
 rsq_result *rsq_result_new(size_t extra);

@@ -174,7 +174,7 @@ static void number_results(const rsq_conn *c, rsq_member *first, size_t count)
     rsq_member *m = first;
 
     for (size_t i = 0; i < count; i++, m = m->next) {
-        if (m->result && (m->wrote || !rsq_names_empty(&m->result->changed_tables)))
+        if (m->result && (m->wrote || m->result->wrote))
             m->result->commit_seq = c->committed.commit_seq;
     }
 }

@@ -20,6 +20,7 @@
 #include "sql/functions.h"
 #include "sql/notes.h"
 #include "sql/stmt_cache.h"
+#include "sql/tables.h"
 #include "sql/walindex.h"
 
 /* Transaction control, prepared when first used and kept: one parse in a connection's life. */
@@ -67,9 +68,10 @@ typedef struct rsq_guard {
 
 /* The preupdate hook's state; see capture.c. */
 typedef struct rsq_capture {
-    rsq_names statement;    /* tables changed by the statement that runs */
-    rsq_names transaction;  /* by all statements of the open transaction */
-    const char *last_table; /* borrowed for the statement: the name the hook saw last */
+    rsq_tables tables;         /* owned */
+    rsq_table_set statement;   /* tables changed by the statement that runs */
+    rsq_table_set transaction; /* by all statements of the open transaction */
+    const char *last_table;    /* borrowed for the statement: the name the hook saw last */
     const char *last_schema;
     bool ended;              /* `statement` is in `transaction` */
     bool nested;             /* a trigger or a foreign key changed rows in the statement */

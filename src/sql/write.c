@@ -1,6 +1,9 @@
 /* Writes on the writer's connection: one statement, or one statement for many rows. */
 #include "sql/internal.h"
 
+#include <string.h>
+
+#include "base/alloc.h"
 #include "base/plant.h"
 
 static rsq_code step_once(rsq_conn *c, rsq_stmt *s, const rsq_request *rq, bool want_rows, rsq_result **out,
@@ -46,14 +49,39 @@ void rsq_conn_note_rowid(rsq_conn *c, uint32_t kind)
         c->last_insert_rowid = sqlite3_last_insert_rowid(c->db);
 }
 
+/* The tables that the statement changed, by name. `room`: bytes behind the result. */
+static void name_tables(const rsq_conn *c, rsq_result *r, size_t room)
+{
+    const rsq_table_set *set = &c->capture.statement;
+    const rsq_table_name *names = c->capture.tables.names;
+    size_t size = 0, count = 0;
+    char *text;
+
+    for (int i = rsq_table_set_next(set, 0); i >= 0; i = rsq_table_set_next(set, i + 1)) {
+        size += sizeof *r->changed_tables + names[i].len + 1;
+        count++;
+    }
+    r->wrote = !rsq_table_set_empty(set);
+    r->changed_tables = (const char **)(void *)rsq_result_extra(r);
+    if (size > room)
+        r->changed_tables = r->changed_block = rsq_alloc(size);
+    if (!r->changed_tables)
+        return;
+    text = (char *)(r->changed_tables + count);
+    for (int i = rsq_table_set_next(set, 0); i >= 0; i = rsq_table_set_next(set, i + 1)) {
+        r->changed_tables[r->nchanged++] = text;
+        memcpy(text, names[i].text, names[i].len + 1);
+        text += names[i].len + 1;
+    }
+}
+
 /* `r` with the figures of a write. */
-static void fill_result(rsq_conn *c, rsq_result *r, int64_t changes)
+static void fill_result(rsq_conn *c, rsq_result *r, size_t room, int64_t changes)
 {
     r->changes = changes;
     r->last_insert_rowid = c->last_insert_rowid;
-    r->changed_tables = c->capture.statement;
+    name_tables(c, r, room);
     /* The next event starts a new set, whatever table it is of. */
-    c->capture.statement = (rsq_names){0};
     rsq_capture_statement_begin(c);
     r->commit_seq = sqlite3_get_autocommit(c->db) ? c->committed.commit_seq : 0;
 }
@@ -130,7 +158,7 @@ rsq_code rsq_conn_execute_prepared(rsq_conn *c, rsq_stmt *s, const rsq_request *
     if (code != RSQ_OK)
         return code;
     /* Before anything is changed: afterwards it would be too late to fail. */
-    if (out && !(r = rsq_result_new(0)))
+    if (out && !(r = rsq_result_new(RSQ_RESULT_NAMES_ROOM)))
         return rsq_error_set(err, RSQ_ENOMEM, "out of memory");
     if (s->kind & RSQ_STMT_SCHEMA)
         c->stale = c->has_temp = true; /* rather looked for once too often */
@@ -139,11 +167,13 @@ rsq_code rsq_conn_execute_prepared(rsq_conn *c, rsq_stmt *s, const rsq_request *
     else
         code = execute_plain(c, s, rq, out ? &rows : NULL, err);
     if (code == RSQ_OK && out) {
+        size_t room = rows ? 0 : RSQ_RESULT_NAMES_ROOM;
+
         if (rows) {
             rsq_result_unref(r);
             r = rows;
         }
-        fill_result(c, r, is_dml(s) ? sqlite3_changes64(c->db) : 0);
+        fill_result(c, r, room, is_dml(s) ? sqlite3_changes64(c->db) : 0);
         *out = r;
         return RSQ_OK;
     }
@@ -227,7 +257,7 @@ rsq_code rsq_conn_execute_batch(rsq_conn *c, const rsq_request *rq, size_t rows,
         return rsq_error_set(err, RSQ_EINVAL, "a batch takes an INSERT, UPDATE or DELETE");
     if (rq->nparams != (size_t)s->nparams)
         return rsq_stmt_bind(c, s, rq->params, rq->nparams, err);
-    if (out && !(r = rsq_result_new(0)))
+    if (out && !(r = rsq_result_new(RSQ_RESULT_NAMES_ROOM)))
         return rsq_error_set(err, RSQ_ENOMEM, "out of memory");
     rsq_capture_statement_begin(c);
     if (rows > 0)
@@ -236,7 +266,7 @@ rsq_code rsq_conn_execute_batch(rsq_conn *c, const rsq_request *rq, size_t rows,
         rsq_result_unref(r);
         return code;
     }
-    fill_result(c, r, changes);
+    fill_result(c, r, RSQ_RESULT_NAMES_ROOM, changes);
     if (rows == 0)
         r->commit_seq = 0;
     *out = r;
