@@ -202,7 +202,8 @@ size_t rsq_conn_execute_group(rsq_conn *c, rsq_member *first, rsq_members *other
     first->next = NULL;
     if (!shared(c, first, origin) || !shared(c, take_next(first, others), origin))
         return 0;
-    if (rsq_conn_begin(c, origin, &error) != RSQ_OK)
+    /* A statement by itself says so without the name of a step that its caller did not ask for. */
+    if (rsq_conn_begin_for(c, origin, NULL, &error) != RSQ_OK)
         return not_begun(c, shared(c, first, origin), first, &error);
     if (!run_all(c, first, others, &count) || rsq_conn_commit(c, NULL) != RSQ_OK) {
         undo(c, first, count, last_insert_rowid);

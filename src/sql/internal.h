@@ -216,6 +216,9 @@ void rsq_conn_ask_encoding(rsq_conn *c);
 /* checkpoint.c: have SQLite tell of each commit that wrote to a log. */
 void rsq_conn_start_log(rsq_conn *c);
 
+/* transaction.c: rsq_conn_begin(), whose failure is told as that of something else; `what` as above. */
+rsq_code rsq_conn_begin_for(rsq_conn *c, uint32_t origin, const char *what, rsq_error *err);
+
 /* transaction.c */
 void rsq_conn_note_commit(rsq_conn *c);
 

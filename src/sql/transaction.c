@@ -198,7 +198,7 @@ int rsq_conn_drop_temporary(rsq_conn *c)
     return rc;
 }
 
-rsq_code rsq_conn_begin(rsq_conn *c, uint32_t origin, rsq_error *err)
+rsq_code rsq_conn_begin_for(rsq_conn *c, uint32_t origin, const char *what, rsq_error *err)
 {
     int rc;
 
@@ -207,12 +207,17 @@ rsq_code rsq_conn_begin(rsq_conn *c, uint32_t origin, rsq_error *err)
     end_account(c);
     rc = rsq_conn_control(c, RSQ_CONTROL_BEGIN_IMMEDIATE);
     if (rc != SQLITE_OK)
-        return rsq_sql_error(c, rc, "begin", err);
+        return rsq_sql_error(c, rc, what, err);
     c->guard.may_temp = true;
     c->origin = origin;
     rsq_conn_note_lock(c);
     c->snapshot_seq = atomic_load_explicit(&c->config->seq->newest, memory_order_relaxed);
     return RSQ_OK;
+}
+
+rsq_code rsq_conn_begin(rsq_conn *c, uint32_t origin, rsq_error *err)
+{
+    return rsq_conn_begin_for(c, origin, "begin", err);
 }
 
 /*

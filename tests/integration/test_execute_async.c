@@ -765,6 +765,34 @@ static void lock_of_an_attached_database(void **state)
     free(path);
 }
 
+/* The lock of another process is told to the first of a group as to a statement by itself. */
+static void lock_of_another_process(void **state)
+{
+    fixture *f = *state;
+    rsq_open_options opts = {.size = sizeof opts, .busy_timeout_ms = 10};
+    const char *const sql[] = {"BEGIN IMMEDIATE", "-", "COMMIT"};
+    rsq_op *ops[6];
+    foreign x;
+
+    fixture_open(f, &opts);
+    EXEC(f, "CREATE TABLE t(id INTEGER PRIMARY KEY, name TEXT UNIQUE)");
+    foreign_start(f, &x, f->path, sql, LENGTH(sql));
+    foreign_await(&x);
+    WANT(f, RSQ_EBUSY, rsq_execute(f->db, "INSERT INTO t(name) VALUES ('x')", NULL, 0, NULL, NULL, &f->err));
+    /* While one waits for the lock, those behind it get in line together. */
+    for (size_t i = 0; i < LENGTH(ops); i++)
+        ops[i] = submit(f, "INSERT INTO t(name) SELECT 'n' || count(*) FROM t", NULL, 0, NULL);
+    for (size_t i = 0; i < LENGTH(ops); i++) {
+        EXPECT_OP(ops[i], RSQ_EBUSY);
+        assert_string_equal(rsq_op_error(ops[i])->message, f->err.message);
+        assert_int_equal(rsq_op_error(ops[i])->sqlite_code, f->err.sqlite_code);
+        op_freed(ops[i]);
+    }
+    foreign_go(&x);
+    free(foreign_finish(&x));
+    (void)commit_of(insert(f, "then"));
+}
+
 /* A limit ends a wait for another process's lock too. */
 static void deadline_before_a_foreign_lock(void **state)
 {
@@ -840,6 +868,7 @@ int main(void)
         CASE(waiting_beside_a_begun_transaction),
         CASE(waiting_in_memory),
         CASE(lock_of_an_attached_database),
+        CASE(lock_of_another_process),
         CASE(deadline_before_a_foreign_lock),
         CASE(in_memory),
     };
