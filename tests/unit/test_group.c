@@ -536,9 +536,131 @@ static void like_one_commit_each_with_fts(void **state)
     compare_groups(false, true, rounds(10000) / 10);
 }
 
+/* --- rules of a group that random lists hardly show --- */
+
+static const char insert_u[] = "INSERT OR ROLLBACK INTO u VALUES (?, ?, 1)";
+static const char insert_log[] = "INSERT INTO log(what, at) VALUES ('x', ?)";
+
+static void set_item(item *it, const char *sql, int64_t a, int64_t b)
+{
+    memset(it, 0, sizeof *it);
+    it->params[0] = rsq_integer(a);
+    it->params[1] = rsq_integer(b);
+    it->rq = (rsq_request){.sql = sql, .sql_len = strlen(sql), .params = it->params};
+    for (const char *p = sql; *p; p++)
+        it->rq.nparams += *p == '?';
+    it->member = (rsq_member){.rq = &it->rq, .wants_result = true};
+}
+
+/* How many shared the first commit. */
+static size_t run_group(pair *p, item *items, size_t count)
+{
+    list l = {.from.take = take, .items = items, .count = count, .taken = 1};
+
+    return rsq_conn_execute_group(p->conn, &items[0].member, &l.from);
+}
+
+static void drop_items(item *items, size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        rsq_result_unref(items[i].member.result);
+        free(items[i].member.error);
+    }
+}
+
+static void run_alone(pair *p, const char *sql, int64_t a, int64_t b, rsq_code code)
+{
+    item it;
+
+    set_item(&it, sql, a, b);
+    rsq_conn_execute_member(p->conn, &it.member);
+    assert_int_equal(it.member.code, code);
+    drop_items(&it, 1);
+}
+
+/* SQL that undid a group runs by itself for a while, and then shares commits again. */
+static void alone_after_an_undone_group(void **state)
+{
+    item items[2];
+    pair p;
+    int alone = 0;
+
+    (void)state;
+    open_pair(&p, false, false, SEED);
+    run_alone(&p, insert_u, 1, 1, RSQ_OK);
+    set_item(&items[0], insert_log, 1, 0);
+    set_item(&items[1], insert_u, 1, 2);
+    assert_int_equal(run_group(&p, items, 2), 0);
+    for (size_t shared = 0; shared < 2; alone++) {
+        set_item(&items[0], insert_log, 1, 0);
+        set_item(&items[1], insert_u, 100 + alone, 100 + alone);
+        shared = run_group(&p, items, 2);
+        drop_items(items, 2);
+        /* As the writer does it: the one that is not shared with runs next. */
+        if (shared < 2)
+            run_alone(&p, insert_u, 100 + alone, 100 + alone, RSQ_OK);
+        assert_true(alone < 1000);
+    }
+    assert_true(alone > 10);
+    close_pair(&p);
+}
+
+/* What an undone group inserted last is not seen by those that run again. */
+static void row_id_of_an_undone_group(void **state)
+{
+    item items[3];
+    pair p;
+
+    (void)state;
+    open_pair(&p, false, false, SEED);
+    run_alone(&p, insert_u, 7, 1, RSQ_OK);
+    set_item(&items[0], "UPDATE parent SET v = 1 WHERE id = ?", 1, 0);
+    set_item(&items[1], "INSERT INTO parent VALUES (?, ?)", 500, 1);
+    set_item(&items[2], insert_u, 7, 2);
+    assert_int_equal(run_group(&p, items, 3), 0);
+    assert_true(items[0].member.alone);
+    rsq_conn_execute_member(p.conn, &items[0].member);
+    assert_int_equal(items[0].member.code, RSQ_OK);
+    assert_int_equal(rsq_result_last_insert_rowid(items[0].member.result), 7);
+    drop_items(items, 3);
+    close_pair(&p);
+}
+
+/* A group ends at a number of members, and a slow one is not kept waiting for others. */
+static void limits_of_a_group(void **state)
+{
+    static const char slow[] = "INSERT INTO log(what, at) WITH RECURSIVE n(i) AS (VALUES(1) UNION ALL "
+                               "SELECT i + 1 FROM n WHERE i < 200000 + ?) SELECT 'slow', count(*) FROM n";
+    size_t count = 600, shared;
+    item *items = calloc(count, sizeof *items);
+    pair p;
+
+    (void)state;
+    assert_non_null(items);
+    open_pair(&p, false, false, SEED);
+    for (size_t i = 0; i < count; i++)
+        set_item(&items[i], insert_log, (int64_t)i, 0);
+    /* On a slow machine its time may end a group before. */
+    shared = run_group(&p, items, count);
+    assert_in_range(shared, 1, 256);
+    drop_items(items, count);
+    set_item(&items[0], insert_log, 1, 0);
+    set_item(&items[1], slow, 0, 0);
+    set_item(&items[2], insert_log, 2, 0);
+    shared = run_group(&p, items, 3);
+    assert_in_range(shared, 1, 2);
+    assert_null(items[2].member.result);
+    drop_items(items, 3);
+    free(items);
+    close_pair(&p);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(alone_after_an_undone_group),
+        cmocka_unit_test(row_id_of_an_undone_group),
+        cmocka_unit_test(limits_of_a_group),
         cmocka_unit_test(like_one_commit_each),
         cmocka_unit_test(like_one_commit_each_in_a_file),
         cmocka_unit_test(like_one_commit_each_with_fts),
