@@ -2,7 +2,7 @@
  * Asynchronous writes; see writes.h.
  *
  * The asking thread and the writer's thread have a core each. Awake means that
- * both have just worked: the writer's thread looks for work for up to 50 us
+ * both have just worked: the writer's thread looks for work for up to 100 us
  * before it sleeps, and the asking thread waits in rsq_queue_wait() or
  * rsq_op_wait(), which look for a while too. Parked means that the asking thread
  * stays away for a millisecond before each operation, not timed, so the writer's

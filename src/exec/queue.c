@@ -61,10 +61,8 @@ static void splice_locked(rsq_queue *q, rsq_queue_node *first, rsq_queue_node *l
     /* The descriptor is a level: only the step from empty to not empty is a system call. */
     if (was_empty && q->fd >= 0)
         rsq_wakeup_set(q->fd);
-    if (q->sleepers > 0) {
-        q->called_ns = rsq_now_ns();
+    if (q->sleepers > 0)
         rsq_cond_broadcast(&q->changed);
-    }
     call_wakeup_locked(q);
 }
 
@@ -251,7 +249,7 @@ rsq_code rsq_queue_wait(rsq_queue *q, uint32_t timeout_ms)
 {
     int64_t deadline = timeout_ms == UINT32_MAX ? RSQ_NO_DEADLINE : rsq_deadline_ns(timeout_ms);
     bool in_time = timeout_ms > 0; /* a wait whose time is over would still be a system call */
-    int64_t began_ns = 0;
+    bool looks;                    /* awake, before it sleeps */
     rsq_code code;
 
     if (!q)
@@ -261,12 +259,12 @@ rsq_code rsq_queue_wait(rsq_queue *q, uint32_t timeout_ms)
         rsq_mutex_unlock(&q->mu);
         return RSQ_EMISUSE;
     }
-    if (!q->first && !q->closed && timeout_ms > 0 && q->sleepers == 0) {
+    looks = !q->first && !q->closed && timeout_ms > 0 && q->sleepers == 0;
+    if (looks) {
         rsq_spin spin = q->spin;
 
         rsq_mutex_unlock(&q->mu);
-        began_ns = rsq_now_ns();
-        (void)rsq_spin_while_zero(&spin, &q->count);
+        looks = !rsq_spin_while_zero(&spin, &q->count);
         rsq_mutex_lock(&q->mu);
         q->spin = spin;
     }
@@ -274,9 +272,9 @@ rsq_code rsq_queue_wait(rsq_queue *q, uint32_t timeout_ms)
         q->sleepers++;
         in_time = rsq_cond_wait_until(&q->changed, &q->mu, deadline);
         q->sleepers--;
-        if (began_ns && q->first)
-            rsq_spin_missed(&q->spin, q->called_ns - began_ns);
     }
+    if (looks)
+        rsq_spin_slept(&q->spin); /* in vain */
     code = q->first ? RSQ_OK : q->closed ? RSQ_ECLOSED : RSQ_ETIMEOUT;
     rsq_mutex_unlock(&q->mu);
     return code;

@@ -39,7 +39,6 @@ struct rsq_queue {
     uintptr_t dispatching; /* the thread that dispatches; 0: none */
     unsigned depth;        /* of nested dispatches on it */
     rsq_spin spin;         /* of rsq_queue_wait(); one thread consumes */
-    int64_t called_ns;     /* when it was posted to with a sleeper there */
     rsq_wakeup_fn wakeup;  /* called with mu held; NULL: none */
     void *wakeup_ctx;      /* borrowed */
     bool woken;            /* it was called, and no dispatch has begun since */

@@ -56,12 +56,12 @@ static rsq_job *take_locked(rsq_workers *ws)
  * mu. */
 static void rest_locked(rsq_workers *ws, rsq_spin *spin)
 {
-    int64_t began_ns = 0;
+    bool looked = false;
 
     if (ws->spinning == 0 && !ws->stopping) {
         bool found;
 
-        began_ns = rsq_now_ns();
+        looked = true;
         ws->spinning++;
         rsq_mutex_unlock(&ws->mu);
         found = rsq_spin_while_zero(spin, &ws->waiting);
@@ -73,11 +73,11 @@ static void rest_locked(rsq_workers *ws, rsq_spin *spin)
     ws->idle++;
     (void)rsq_cond_wait_until(&ws->work, &ws->mu, RSQ_NO_DEADLINE);
     ws->idle--;
+    if (looked)
+        rsq_spin_slept(spin);
     /* It may have woken without a signal; then somebody is signalled once too often, never too seldom. */
     if (ws->coming > 0)
         ws->coming--;
-    if (began_ns)
-        rsq_spin_missed(spin, ws->called_ns - began_ns);
 }
 
 static void run_locked(rsq_workers *ws, rsq_job *job)
@@ -146,7 +146,6 @@ static void call_for_locked(rsq_workers *ws)
         return;
     if (ws->idle > ws->coming) {
         ws->coming++;
-        ws->called_ns = rsq_now_ns();
         rsq_cond_signal(&ws->work);
     } else if (ws->started < ws->max) {
         (void)start_one_locked(ws); /* if it cannot be, the threads there are take the job */

@@ -20,6 +20,8 @@
 #ifndef RSQ_EXEC_WRITE_H
 #define RSQ_EXEC_WRITE_H
 
+#include <stdatomic.h>
+
 #include "exec/client.h"
 #include "exec/queue.h"
 #include "plat/thread.h"
@@ -52,6 +54,9 @@ typedef struct rsq_write {
     /* Any thread, under the writer's mutex. */
     rsq_write_state state;
     rsq_cond cond; /* blocking ones */
+    /* Of a blocking one: 1 once it need not wait any more. Written under the mutex; its thread, which looks
+     * at it without for a while, takes the mutex before it looks at anything else. */
+    _Atomic size_t ready;
     struct rsq_write *next;
 } rsq_write;
 

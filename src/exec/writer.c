@@ -81,6 +81,13 @@ static void take_turn_locked(rsq_writer *w, const char *sql, size_t sql_len)
     rsq_holder_set(&w->holder, sql, sql_len);
 }
 
+/* Its thread need not wait any more. */
+static void wake_locked(rsq_write *write)
+{
+    atomic_store_explicit(&write->ready, 1, memory_order_relaxed);
+    rsq_cond_signal(&write->cond);
+}
+
 /* The turn goes to the first in line. True: that is the writer's thread, which the caller calls with no lock
  * held. */
 static bool pass_on_locked(rsq_writer *w)
@@ -95,7 +102,7 @@ static bool pass_on_locked(rsq_writer *w)
     if (first->done)
         return true;
     first->state = RSQ_WRITE_GRANTED;
-    rsq_cond_signal(&first->cond);
+    wake_locked(first);
     return false;
 }
 
@@ -128,6 +135,26 @@ static rsq_code not_in_time_locked(const rsq_writer *w, const rsq_client *client
 }
 
 /*
+ * Look for a while whether it is ready. Of those that wait one does; the others
+ * sleep, so that the one that runs keeps a core. True: it was in vain.
+ */
+static bool look_locked(rsq_writer *w, const rsq_write *write)
+{
+    rsq_spin spin = w->spin;
+    bool found;
+
+    if (w->looked_at)
+        return false;
+    w->looked_at = true;
+    rsq_mutex_unlock(&w->mu);
+    found = rsq_spin_while_zero(&spin, &write->ready);
+    rsq_mutex_lock(&w->mu);
+    w->looked_at = false;
+    w->spin = spin;
+    return !found;
+}
+
+/*
  * Wait in line until there is more to do than to wait: it has the turn, is done, or is out of line. `cond` is
  * ended by the caller: who has the turn signals its own write too, when it answers those that it has run.
  */
@@ -135,13 +162,18 @@ static rsq_write_state wait_locked(rsq_writer *w, rsq_write *write, uint32_t tim
 {
     int64_t deadline_ns = rsq_deadline_ns(timeout_ms);
     bool in_time = true;
+    bool in_vain;
 
     rsq_cond_init(&write->cond);
+    atomic_init(&write->ready, 0);
     write->state = RSQ_WRITE_WAITING;
     rsq_writes_append(&w->line, write);
+    in_vain = timeout_ms > 0 && look_locked(w, write);
     while ((write->state == RSQ_WRITE_WAITING && in_time) || write->state == RSQ_WRITE_TAKEN)
         in_time =
             rsq_cond_wait_until(&write->cond, &w->mu, in_time ? deadline_ns : RSQ_NO_DEADLINE) && in_time;
+    if (in_vain)
+        rsq_spin_slept(&w->spin);
     if (write->state == RSQ_WRITE_WAITING)
         rsq_writes_remove(&w->line, write);
     return write->state;
@@ -311,7 +343,7 @@ static void answer(rsq_writer *w, rsq_member *m, size_t n)
         if (write->done)
             rsq_writes_append(&asynchronous, write);
         else
-            rsq_cond_signal(&write->cond);
+            wake_locked(write);
     }
     put_back_locked(m);
     for (; w->ahead_at < w->ahead_count; w->ahead_at++)
@@ -496,7 +528,7 @@ static void dismiss_and_unlock(rsq_writer *w, const rsq_client *client)
         if (write->done)
             rsq_writes_append(&dismissed, write);
         else
-            rsq_cond_signal(&write->cond);
+            wake_locked(write);
     }
     rsq_mutex_unlock(&w->mu);
     call_done(w, &dismissed);

@@ -51,6 +51,8 @@ typedef struct rsq_writer {
     rsq_write *last_taken; /* of those at the head of the line that are TAKEN; NULL: none is */
     rsq_group_counters counters;
     bool stopping;
+    bool looked_at;    /* a thread that waits looks whether its write is ready; one at most does */
+    rsq_spin spin;     /* of that */
     size_t cached;     /* statements in the connection's cache after the last turn */
     rsq_cond answered; /* the last asynchronous write of a client that closes */
 

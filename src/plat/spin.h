@@ -3,9 +3,8 @@
  *
  * To wake a sleeping thread costs two orders of magnitude more than to be seen
  * by one that looks. So a thread looks for a while first, as long as that pays:
- * the time doubles when something came meanwhile, and halves when nothing did.
- * When something came just after it had gone to sleep, and could have been seen,
- * the time is made long enough for the next one.
+ * the whole time when what it waited for last came so soon that it could have
+ * been seen, half as long as before when it came later.
  */
 #ifndef RSQ_PLAT_SPIN_H
 #define RSQ_PLAT_SPIN_H
@@ -15,14 +14,16 @@
 #include <stddef.h>
 #include <stdint.h>
 
+/* The waiting thread's own. All-zero is one that was not used yet. */
 typedef struct rsq_spin {
-    uint32_t limit_ns; /* how long the next one lasts; 0: not used yet. The waiting thread's own. */
+    uint32_t limit_ns; /* how long the next one lasts; 0: the whole time */
+    int64_t began_ns;  /* the last one, if it was in vain */
 } rsq_spin;
 
 /* Look at `count` until it is not zero or the time is over; true: it is not zero. Synchronises nothing. */
 bool rsq_spin_while_zero(rsq_spin *s, const _Atomic size_t *count);
 
-/* It slept then, and what it waited for came so long after it had begun to look. */
-void rsq_spin_missed(rsq_spin *s, int64_t after_ns);
+/* It was in vain, and the thread has slept until now. */
+void rsq_spin_slept(rsq_spin *s);
 
 #endif
