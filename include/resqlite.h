@@ -1057,6 +1057,61 @@ RSQ_API rsq_code rsq_execute_script_async(rsq_db *db, const char *sql, const rsq
                                           rsq_op **out);
 
 /**
+ * rsq_begin() without waiting: the op is in line like an asynchronous write, and
+ * completes when its turn has come and the transaction is open. Then
+ * rsq_op_take_tx() gives it. Any thread may use it, as with RSQ_CALL_MOVES, by
+ * the calls of an interactive transaction and by those below.
+ *
+ * An op that is freed, or cancelled, before it has begun leaves nothing behind.
+ * A transaction that nobody took is rolled back when its op is gone.
+ *
+ * @param opts  `timeout_ms` (to wait for the turn), `idle_timeout_ms` (as for rsq_begin(); from the moment
+ *              that it is open), `origin`, `queue`, `done`, `ctx`. NULL for the defaults.
+ * @return as rsq_execute_async(). What rsq_begin() returns for want of a turn comes with the completion.
+ *
+ * Thread: any.
+ */
+RSQ_API rsq_code rsq_begin_async(rsq_db *db, const rsq_op_options *opts, rsq_op **out);
+
+/** The transaction of an rsq_begin_async() that went well, once: the caller owns it, and ends it with
+ * rsq_commit(), rsq_rollback() or the like below. NULL: it is pending, failed, taken, or another call.
+ * Thread: any. */
+RSQ_API rsq_tx *rsq_op_take_tx(rsq_op *op);
+
+/**
+ * Calls on an interactive transaction, however it was begun, for threads that
+ * must not block: rsq_tx_select(), _select_json(), _execute(), _execute_batch()
+ * and its end. The library's writer thread runs them, in the order in which they
+ * were submitted, commit and rollback included. While one runs, a blocking call
+ * on the transaction is RSQ_EMISUSE, and an asynchronous one that meets a
+ * blocking call completes with it.
+ *
+ * One that has not begun can be cancelled, and then was not done; a read that
+ * runs is interrupted, a write that runs, or an end, goes on. The handle is given
+ * up when the commit or the rollback has run, unless it completes with
+ * RSQ_EMISUSE, RSQ_ECANCELLED or, by its own limit, RSQ_ETIMEOUT before it
+ * began; calls behind it complete with RSQ_EMISUSE.
+ *
+ * @param opts  NULL for the defaults; as for rsq_select_async() and rsq_execute_async(), but `chunk_rows`,
+ *              which is RSQ_EINVAL, and `origin`, which is the transaction's.
+ * @return RSQ_OK: submitted, and completed exactly once. RSQ_EINVAL, RSQ_ENOMEM: not submitted. The same
+ *         with RSQ_ETIMEOUT, RSQ_ECLOSED, RSQ_EMISUSE, when the transaction has ended, and the last for one
+ *         of a function.
+ *
+ * Thread: any.
+ */
+RSQ_API rsq_code rsq_tx_select_async(rsq_tx *tx, const char *sql, const rsq_value *params, size_t nparams,
+                                     const rsq_op_options *opts, rsq_op **out);
+RSQ_API rsq_code rsq_tx_select_json_async(rsq_tx *tx, const char *sql, const rsq_value *params,
+                                          size_t nparams, const rsq_op_options *opts, rsq_op **out);
+RSQ_API rsq_code rsq_tx_execute_async(rsq_tx *tx, const char *sql, const rsq_value *params, size_t nparams,
+                                      const rsq_op_options *opts, rsq_op **out);
+RSQ_API rsq_code rsq_tx_execute_batch_async(rsq_tx *tx, const char *sql, const rsq_value *matrix, size_t rows,
+                                            size_t columns, const rsq_op_options *opts, rsq_op **out);
+RSQ_API rsq_code rsq_commit_async(rsq_tx *tx, const rsq_op_options *opts, rsq_op **out);
+RSQ_API rsq_code rsq_rollback_async(rsq_tx *tx, const rsq_op_options *opts, rsq_op **out);
+
+/**
  * Sleep until an op has completed, or a chunk of it waits to be taken. It may
  * return before the call of `done` is in the queue.
  * @param timeout_ms  0: only look; UINT32_MAX: no limit.

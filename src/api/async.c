@@ -4,7 +4,17 @@
 #include "api/request.h"
 #include "base/alloc.h"
 #include "base/values.h"
+#include "exec/begin.h"
 #include "exec/op.h"
+
+static void fill_spec(rsq_op_spec *spec, rsq_db *db, const rsq_op_options *o)
+{
+    spec->timeout_ms = o->timeout_ms;
+    spec->queue = o->queue ? o->queue : db->queue;
+    spec->done = o->done;
+    spec->ctx = o->ctx;
+    spec->client = &db->client;
+}
 
 /* `spec` says what, with checked requests; the options say the rest. */
 static rsq_code submit(rsq_db *db, rsq_op_spec *spec, const rsq_op_options *o, rsq_op **out)
@@ -16,11 +26,7 @@ static rsq_code submit(rsq_db *db, rsq_op_spec *spec, const rsq_op_options *o, r
     code = rsq_db_pin(db, NULL);
     if (code != RSQ_OK)
         return code;
-    spec->timeout_ms = o->timeout_ms;
-    spec->queue = o->queue ? o->queue : db->queue;
-    spec->done = o->done;
-    spec->ctx = o->ctx;
-    spec->client = &db->client;
+    fill_spec(spec, db, o);
     if (spec->kind != RSQ_OP_READ)
         code = rsq_core_may_write(&db->client, NULL);
     if (code == RSQ_OK)
@@ -197,4 +203,129 @@ rsq_code rsq_execute_batch_async(rsq_db *db, const char *sql, const rsq_value *m
     rsq_args args = {.values = matrix, .count = columns};
 
     return submit_write(db, RSQ_OP_BATCH, sql, args, rows, opts, out);
+}
+
+/* --- transactions --- */
+
+/* What has no SQL has a name. */
+static rsq_request named_request(const char *name, const rsq_op_options *o)
+{
+    return (rsq_request){.sql = name, .sql_len = strlen(name), .origin = o->origin};
+}
+
+rsq_code rsq_begin_async(rsq_db *db, const rsq_op_options *opts, rsq_op **out)
+{
+    rsq_op_options o;
+    rsq_code code = rsq_options_read(&o, sizeof o, opts, NULL);
+
+    if (code == RSQ_OK && o.chunk_rows)
+        code = RSQ_EINVAL;
+    if (code == RSQ_OK) {
+        rsq_request rq = named_request("a transaction (rsq_begin_async)", &o);
+        rsq_op_spec spec = {.kind = RSQ_OP_BEGIN, .requests = &rq, .count = 1};
+
+        spec.idle_ms = rsq_option_idle_ms(o.idle_timeout_ms);
+        code = submit(db, &spec, &o, out);
+    }
+    return code;
+}
+
+/* An open transaction has no pin of its own: that it has not ended keeps its handle open, see
+ * rsq_begun_ask().
+ */
+static rsq_code submit_in(rsq_tx *tx, rsq_op_spec *spec, const rsq_op_options *o, rsq_op **out)
+{
+    rsq_code code;
+    rsq_db *db;
+
+    if (!tx || (!out && !o->done) || o->chunk_rows)
+        return RSQ_EINVAL;
+    if (!tx->begun)
+        return RSQ_EMISUSE; /* a function's is its thread's */
+    code = rsq_begun_ask(tx->begun);
+    if (code != RSQ_OK)
+        return code;
+    db = (rsq_db *)(uintptr_t)((const char *)tx->client - offsetof(rsq_db, client));
+    fill_spec(spec, db, o);
+    spec->tx = tx;
+    code = rsq_op_submit(tx->core, spec, out);
+    if (code != RSQ_OK)
+        rsq_begun_unask(tx->begun);
+    return code;
+}
+
+static rsq_code submit_statement(rsq_tx *tx, rsq_op_kind kind, rsq_shape shape, const char *sql,
+                                 rsq_args args, size_t rows, const rsq_op_options *opts, rsq_op **out)
+{
+    rsq_op_options o;
+    rsq_request rq;
+    rsq_code code = rsq_options_read(&o, sizeof o, opts, NULL);
+
+    if (code == RSQ_OK && args.count && rows > SIZE_MAX / sizeof *args.values / args.count)
+        code = RSQ_EINVAL;
+    if (code == RSQ_OK)
+        code = read_request(sql, args, rows, &o, &rq);
+    if (code == RSQ_OK) {
+        rsq_op_spec spec = {.kind = kind, .shape = shape, .rows = rows, .requests = &rq, .count = 1};
+
+        code = submit_in(tx, &spec, &o, out);
+    }
+    return code;
+}
+
+static rsq_code submit_end(rsq_tx *tx, rsq_op_kind kind, const char *name, const rsq_op_options *opts,
+                           rsq_op **out)
+{
+    rsq_op_options o;
+    rsq_code code = rsq_options_read(&o, sizeof o, opts, NULL);
+
+    if (code == RSQ_OK) {
+        rsq_request rq = named_request(name, &o);
+        rsq_op_spec spec = {.kind = kind, .requests = &rq, .count = 1};
+
+        code = submit_in(tx, &spec, &o, out);
+    }
+    return code;
+}
+
+rsq_code rsq_tx_select_async(rsq_tx *tx, const char *sql, const rsq_value *params, size_t nparams,
+                             const rsq_op_options *opts, rsq_op **out)
+{
+    rsq_args args = {.values = params, .count = nparams};
+
+    return submit_statement(tx, RSQ_OP_READ, RSQ_SHAPE_CELLS, sql, args, 1, opts, out);
+}
+
+rsq_code rsq_tx_select_json_async(rsq_tx *tx, const char *sql, const rsq_value *params, size_t nparams,
+                                  const rsq_op_options *opts, rsq_op **out)
+{
+    rsq_args args = {.values = params, .count = nparams};
+
+    return submit_statement(tx, RSQ_OP_READ, RSQ_SHAPE_JSON, sql, args, 1, opts, out);
+}
+
+rsq_code rsq_tx_execute_async(rsq_tx *tx, const char *sql, const rsq_value *params, size_t nparams,
+                              const rsq_op_options *opts, rsq_op **out)
+{
+    rsq_args args = {.values = params, .count = nparams};
+
+    return submit_statement(tx, RSQ_OP_EXECUTE, RSQ_SHAPE_CELLS, sql, args, 1, opts, out);
+}
+
+rsq_code rsq_tx_execute_batch_async(rsq_tx *tx, const char *sql, const rsq_value *matrix, size_t rows,
+                                    size_t columns, const rsq_op_options *opts, rsq_op **out)
+{
+    rsq_args args = {.values = matrix, .count = columns};
+
+    return submit_statement(tx, RSQ_OP_BATCH, RSQ_SHAPE_CELLS, sql, args, rows, opts, out);
+}
+
+rsq_code rsq_commit_async(rsq_tx *tx, const rsq_op_options *opts, rsq_op **out)
+{
+    return submit_end(tx, RSQ_OP_COMMIT, "rsq_commit_async", opts, out);
+}
+
+rsq_code rsq_rollback_async(rsq_tx *tx, const rsq_op_options *opts, rsq_op **out)
+{
+    return submit_end(tx, RSQ_OP_ROLLBACK, "rsq_rollback_async", opts, out);
 }

@@ -17,9 +17,9 @@ static struct {
     size_t count;
 } given_up = {.mu = RSQ_MUTEX_INIT};
 
-static void free_handle(rsq_begun *b)
+void rsq_begun_unref(rsq_begun *b)
 {
-    if (!b)
+    if (!b || atomic_fetch_sub_explicit(&b->refs, 1, memory_order_acq_rel) != 1)
         return;
     rsq_cond_fini(&b->ended);
     rsq_mutex_fini(&b->mu);
@@ -43,7 +43,7 @@ static void bury(rsq_begun *b)
         given_up.count--;
     }
     rsq_mutex_unlock(&given_up.mu);
-    free_handle(out);
+    rsq_begun_unref(out);
 }
 
 /* --- the core's place for the one that has the turn --- */
@@ -255,6 +255,7 @@ static rsq_begun *make_handle(rsq_core *core, const rsq_client *client, uint32_t
 
     if (!b)
         return NULL;
+    atomic_init(&b->refs, 1);
     b->tx.core = core;
     b->tx.client = client;
     b->tx.begun = b;
@@ -265,16 +266,35 @@ static rsq_begun *make_handle(rsq_core *core, const rsq_client *client, uint32_t
     return b;
 }
 
-static rsq_code acquire_and_begin(rsq_core *core, const rsq_client *client, uint32_t origin,
-                                  uint32_t timeout_ms, rsq_error *err)
+static const char holder_name[] = "a transaction (rsq_begin)";
+
+/* With the turn held, and RESTING afterwards. On failure the turn stays the caller's. */
+static rsq_code begin_with_turn(rsq_begun *b, bool moves, uint32_t origin, rsq_error *err)
 {
-    static const char name[] = "a transaction (rsq_begin)";
-    rsq_code code =
-        rsq_core_take_turn(core, client, name, sizeof name - 1, rsq_core_timeout(core, timeout_ms), err);
+    rsq_core *core = b->tx.core;
+    rsq_code code = rsq_conn_begin(core->writer.conn, origin, err);
 
     if (code != RSQ_OK)
         return code;
-    code = rsq_conn_begin(core->writer.conn, origin, err);
+    /* Listed while it is BUSY, so that nobody ends it before its alarm is set. */
+    begin_call_locked(b, rsq_thread_self());
+    if (!moves)
+        atomic_store_explicit(&core->begins.thread, b->busy_thread, memory_order_relaxed);
+    enlist(b);
+    rsq_begun_leave(b);
+    return RSQ_OK;
+}
+
+static rsq_code acquire_and_begin(rsq_begun *b, bool moves, uint32_t origin, uint32_t timeout_ms,
+                                  rsq_error *err)
+{
+    rsq_core *core = b->tx.core;
+    rsq_code code = rsq_core_take_turn(core, b->tx.client, holder_name, sizeof holder_name - 1,
+                                       rsq_core_timeout(core, timeout_ms), err);
+
+    if (code != RSQ_OK)
+        return code;
+    code = begin_with_turn(b, moves, origin, err);
     if (code != RSQ_OK)
         rsq_writer_release(&core->writer);
     return code;
@@ -297,19 +317,57 @@ rsq_code rsq_begun_start(rsq_core *core, const rsq_client *client, bool moves, u
     b = make_handle(core, client, idle_ms);
     if (!b)
         return rsq_error_set(err, RSQ_ENOMEM, "out of memory");
-    code = acquire_and_begin(core, client, origin, timeout_ms, err);
+    code = acquire_and_begin(b, moves, origin, timeout_ms, err);
     if (code != RSQ_OK) {
-        free_handle(b);
+        rsq_begun_unref(b);
         return code;
     }
-    /* Listed while it is BUSY, so that nobody ends it before its alarm is set. */
-    begin_call_locked(b, rsq_thread_self());
-    if (!moves)
-        atomic_store_explicit(&core->begins.thread, b->busy_thread, memory_order_relaxed);
-    enlist(b);
-    rsq_begun_leave(b);
     *out = &b->tx;
     return RSQ_OK;
+}
+
+rsq_code rsq_begun_adopt(rsq_core *core, const rsq_client *client, uint32_t origin, uint32_t idle_ms,
+                         rsq_tx **out, rsq_error *err)
+{
+    rsq_begun *b = make_handle(core, client, idle_ms);
+    rsq_code code;
+
+    if (!b)
+        return rsq_error_set(err, RSQ_ENOMEM, "out of memory");
+    /* The name that it has now goes with the op. */
+    rsq_writer_rename(&core->writer, holder_name, sizeof holder_name - 1);
+    code = begin_with_turn(b, true, origin, err);
+    if (code != RSQ_OK) {
+        rsq_begun_unref(b);
+        return code;
+    }
+    *out = &b->tx;
+    return RSQ_OK;
+}
+
+rsq_code rsq_begun_ask(rsq_begun *b)
+{
+    rsq_code code = RSQ_OK;
+
+    rsq_mutex_lock(&b->mu);
+    /* From ENDING on the core may go. */
+    if (b->state >= RSQ_BEGUN_ENDING)
+        code = b->given_up || b->why.code == 0 ? RSQ_EMISUSE : (rsq_code)b->why.code;
+    else
+        rsq_client_asked((rsq_client *)(uintptr_t)b->tx.client);
+    if (code == RSQ_OK)
+        atomic_fetch_add_explicit(&b->refs, 1, memory_order_relaxed);
+    rsq_mutex_unlock(&b->mu);
+    return code;
+}
+
+void rsq_begun_unask(rsq_begun *b)
+{
+    rsq_core *core = b->tx.core;
+    rsq_client *client = (rsq_client *)(uintptr_t)b->tx.client;
+
+    rsq_begun_unref(b);
+    rsq_writer_answered(&core->writer, client);
 }
 
 /* --- the caller's end of it --- */

@@ -36,6 +36,10 @@ typedef struct rsq_begun {
     /* Immutable after rsq_begun_start(). */
     uint32_t idle_ms;
 
+    /* The handle, until it leaves the graveyard, and asynchronous calls on it that wait. Release on drop,
+     * acquire by the one that frees. */
+    _Atomic uint32_t refs;
+
     /* Any thread, under mu. */
     rsq_mutex mu;
     rsq_cond ended; /* ENDING became ENDED */
@@ -57,6 +61,20 @@ typedef struct rsq_begun {
  */
 rsq_code rsq_begun_start(rsq_core *core, const rsq_client *client, bool moves, uint32_t origin,
                          uint32_t idle_ms, uint32_t timeout_ms, rsq_tx **out, rsq_error *err);
+
+/* The same for who has the turn, which is the transaction's if it is RSQ_OK. */
+rsq_code rsq_begun_adopt(rsq_core *core, const rsq_client *client, uint32_t origin, uint32_t idle_ms,
+                         rsq_tx **out, rsq_error *err);
+
+/*
+ * An asynchronous call is about to be submitted: RSQ_OK keeps the handle until
+ * rsq_begun_unref(), and its client, and so the core, until
+ * rsq_writer_answered(). Else the transaction has ended. unask: it was not
+ * submitted after all.
+ */
+rsq_code rsq_begun_ask(rsq_begun *b);
+void rsq_begun_unask(rsq_begun *b);
+void rsq_begun_unref(rsq_begun *b);
 
 /* For one call on the handle: from RESTING to BUSY, or one more inside a nested function. Else why not. */
 rsq_code rsq_begun_enter(rsq_begun *b, rsq_error *err);

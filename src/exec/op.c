@@ -8,6 +8,7 @@
 #include "exec/begin.h"
 #include "exec/chunks.h"
 #include "exec/op_pool.h"
+#include "exec/op_tx.h"
 #include "exec/op_write.h"
 #include "exec/tx.h"
 #include "plat/spin.h"
@@ -26,6 +27,9 @@ void rsq_op_unref(rsq_op *op)
 {
     if (atomic_fetch_sub_explicit(&op->refs, 1, memory_order_acq_rel) != 1)
         return;
+    /* Nobody has taken it, and nobody can any more. */
+    if (op->begun)
+        (void)rsq_begun_rollback(op->begun->begun, NULL);
     for (size_t i = 0; i < op->count; i++)
         rsq_result_unref(op->results[i]);
     rsq_free(op->error);
@@ -263,6 +267,12 @@ static size_t rows_of(const rsq_op_spec *spec)
     return spec->kind == RSQ_OP_BATCH ? spec->rows : 1;
 }
 
+/* In the writer's. */
+static bool waits_in_line(const rsq_op_spec *spec)
+{
+    return spec->kind != RSQ_OP_READ && !spec->tx;
+}
+
 /* `*packed`: bytes of the parameters in it. */
 static size_t block_size(const rsq_op_spec *spec, size_t *packed)
 {
@@ -271,7 +281,7 @@ static size_t block_size(const rsq_op_spec *spec, size_t *packed)
     size += align_up(spec->count * sizeof(rsq_request));
     size += align_up(spec->count * sizeof(rsq_result *));
     size += spec->chunk_rows ? align_up(sizeof(rsq_chunks)) : 0;
-    size += spec->kind != RSQ_OP_READ ? align_up(sizeof(rsq_op_write)) : 0;
+    size += waits_in_line(spec) ? align_up(sizeof(rsq_op_write)) : 0;
     *packed = 0;
     for (size_t i = 0; i < spec->count; i++) {
         *packed += values_size(&spec->requests[i], rows_of(spec));
@@ -297,7 +307,7 @@ static void fill_block(rsq_op *op, const rsq_op_spec *spec)
         memset(p, 0, sizeof *op->chunks);
         p += align_up(sizeof *op->chunks);
     }
-    if (spec->kind != RSQ_OP_READ) {
+    if (waits_in_line(spec)) {
         op->write = (rsq_op_write *)(void *)p;
         memset(p, 0, sizeof *op->write);
         p += align_up(sizeof *op->write);
@@ -333,20 +343,24 @@ static rsq_op *make_op(rsq_core *core, const rsq_op_spec *spec)
     op->ctx = spec->ctx;
     op->shape = spec->shape;
     op->several = spec->several;
+    op->kind = spec->kind;
+    op->rows = spec->rows;
+    op->tx = spec->tx;
     op->count = spec->count;
     fill_block(op, spec);
     rsq_mutex_init(&op->mu);
     rsq_cond_init(&op->changed);
-    op->job.run = run_job;
+    op->job.run = spec->tx ? rsq_op_tx_run : run_job;
     op->job.owner = spec->client;
     op->node.run = call_done;
     return op;
 }
 
 /* The threads that it needs. */
-static bool have_threads(rsq_core *core, rsq_op_kind kind)
+static bool have_threads(rsq_core *core, const rsq_op_spec *spec)
 {
-    rsq_workers *workers = kind == RSQ_OP_READ ? &core->op_workers : &core->writer.workers;
+    bool reader = spec->kind == RSQ_OP_READ && !spec->tx;
+    rsq_workers *workers = reader ? &core->op_workers : &core->writer.workers;
 
     return rsq_workers_ensure(workers, NULL) == RSQ_OK && rsq_timer_ensure(&core->timer, NULL) == RSQ_OK;
 }
@@ -355,7 +369,7 @@ rsq_code rsq_op_submit(rsq_core *core, const rsq_op_spec *spec, rsq_op **out)
 {
     rsq_op *op;
 
-    if (!have_threads(core, spec->kind))
+    if (!have_threads(core, spec))
         return RSQ_ENOMEM;
     op = make_op(core, spec);
     if (!op)
@@ -370,6 +384,8 @@ rsq_code rsq_op_submit(rsq_core *core, const rsq_op_spec *spec, rsq_op **out)
     rsq_stop_init(&op->stop, &core->timer, spec->timeout_ms, stopped_early);
     if (op->write)
         rsq_writer_submit(&core->writer, &op->write->write);
+    else if (op->tx)
+        rsq_workers_submit(&core->writer.workers, &op->job);
     else
         rsq_workers_submit(&core->op_workers, &op->job);
     return RSQ_OK;
@@ -393,7 +409,7 @@ static bool sleep_locked(rsq_op *op, int64_t deadline_ns)
  */
 static bool waits_for_us_locked(const rsq_op *op)
 {
-    return (op->write || op->core->single) &&
+    return (op->write || (op->core->single && !op->tx)) &&
            (rsq_tx_here(op->core) || rsq_begun_check_wait(op->core, NULL) != RSQ_OK);
 }
 
@@ -479,6 +495,21 @@ rsq_result *rsq_op_take_result(rsq_op *op)
     if (go_on)
         rsq_chunks_go_on(op->chunks);
     return r;
+}
+
+rsq_tx *rsq_op_take_tx(rsq_op *op)
+{
+    rsq_tx *tx = NULL;
+
+    if (!op)
+        return NULL;
+    rsq_mutex_lock(&op->mu);
+    if (completed_locked(op) && op->code == RSQ_OK) {
+        tx = op->begun;
+        op->begun = NULL;
+    }
+    rsq_mutex_unlock(&op->mu);
+    return tx;
 }
 
 void rsq_op_free(rsq_op *op)

@@ -27,7 +27,10 @@ typedef enum rsq_op_kind {
     RSQ_OP_EXECUTE, /* one statement */
     RSQ_OP_BATCH,   /* one statement for each of `rows` rows of parameters */
     RSQ_OP_ALL,     /* several, in one transaction */
-    RSQ_OP_SCRIPT   /* the same in one text, without results */
+    RSQ_OP_SCRIPT,  /* the same in one text, without results */
+    RSQ_OP_BEGIN,   /* an interactive transaction */
+    RSQ_OP_COMMIT,  /* of one, like READ, EXECUTE and BATCH with `tx` */
+    RSQ_OP_ROLLBACK
 } rsq_op_kind;
 
 /* Bytes of parameters up to which an op's block is recycled. */
@@ -45,6 +48,9 @@ struct rsq_op {
     void *ctx; /* the caller's, borrowed until `done` has returned */
     rsq_shape shape;
     uint32_t timeout_ms;
+    rsq_op_kind kind;
+    size_t rows;                /* of a batch */
+    rsq_tx *tx;                 /* borrowed: it is a call on that one, which is kept while the job waits */
     bool several;               /* rsq_select_all_async(): an error names the query */
     size_t count;               /* of requests */
     rsq_request *requests;      /* in the op's own block, SQL and parameters too */
@@ -71,6 +77,7 @@ struct rsq_op {
     /* `count` in the op's own block, each owned until taken; of a read in chunks the one that waits. */
     rsq_result **results;
     size_t taken;
+    rsq_tx *begun; /* owned until taken: what RSQ_OP_BEGIN has begun; in place before it is settled */
 
     rsq_job job;         /* the workers' while it waits */
     rsq_queue_node node; /* the queue's while it waits */
@@ -79,6 +86,7 @@ struct rsq_op {
 typedef struct rsq_op_spec {
     rsq_client *client; /* borrowed until it is complete */
     rsq_op_kind kind;
+    rsq_tx *tx;                  /* borrowed: a call on that one, which rsq_begun_ask() has admitted */
     size_t rows;                 /* of a batch */
     const rsq_request *requests; /* `count` of them, checked; borrowed and copied */
     size_t count;

@@ -3,6 +3,7 @@
 #include <assert.h>
 
 #include "base/error.h"
+#include "exec/begin.h"
 
 static rsq_op_write *of_write(rsq_write *write)
 {
@@ -52,6 +53,16 @@ static void run_alone(rsq_write *write, rsq_conn *conn)
         m->code = RSQ_ECANCELLED;
         return;
     }
+    if (ow->kind == RSQ_OP_BEGIN) {
+        /* What comes from here on is an end of the transaction, and no end of the op. */
+        leave(m);
+        m->code =
+            rsq_begun_adopt(ow->op->core, write->client, m->rq->origin, ow->idle_ms, &ow->op->begun, &error);
+        write->keeps_turn = m->code == RSQ_OK;
+        if (m->code != RSQ_OK)
+            m->error = rsq_error_copy(&error);
+        return;
+    }
     m->code = run_kind(ow, conn, &error);
     leave(m);
     if (m->code != RSQ_OK)
@@ -89,6 +100,7 @@ void rsq_op_write_init(rsq_op_write *ow, rsq_op *op, const rsq_op_spec *spec)
     ow->op = op;
     ow->kind = spec->kind;
     ow->rows = spec->rows;
+    ow->idle_ms = spec->idle_ms;
     ow->write.client = spec->client;
     ow->write.kind = spec->kind == RSQ_OP_EXECUTE ? RSQ_WRITE_STATEMENT : RSQ_WRITE_WORK;
     ow->write.sql = rq->sql;

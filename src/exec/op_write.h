@@ -11,7 +11,8 @@ typedef struct rsq_op_write {
     rsq_op *op; /* borrowed: it holds this */
     rsq_op_kind kind;
     rsq_write write;
-    size_t rows; /* of a batch */
+    size_t rows;      /* of a batch */
+    uint32_t idle_ms; /* of a transaction that is begun */
 } rsq_op_write;
 
 /* Zeroed before; after the op's requests were copied. When the write is done, it drops the op's reference of

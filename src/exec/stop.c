@@ -100,6 +100,17 @@ bool rsq_stop_enter(rsq_stop *s, rsq_conn *conn)
     return go;
 }
 
+bool rsq_stop_begin(rsq_stop *s)
+{
+    bool go;
+
+    rsq_mutex_lock(&s->mu);
+    go = s->why == RSQ_OK;
+    s->entered = s->entered || go;
+    rsq_mutex_unlock(&s->mu);
+    return go;
+}
+
 void rsq_stop_leave(rsq_stop *s)
 {
     rsq_mutex_lock(&s->mu);

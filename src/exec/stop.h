@@ -58,6 +58,9 @@ void rsq_stop_ask(rsq_stop *s, rsq_code why);
 /* The run has got `conn` and begins. False: it was asked to stop already, and does not begin. */
 bool rsq_stop_enter(rsq_stop *s, rsq_conn *conn);
 
+/* The same for a run that does not let itself be stopped once it has begun: nobody tells of it any more. */
+bool rsq_stop_begin(rsq_stop *s);
+
 /* It has ended, and gives the connection back after this. */
 void rsq_stop_leave(rsq_stop *s);
 

@@ -190,6 +190,18 @@ rsq_code rsq_tx_run_select(rsq_tx *tx, const rsq_request *rq, rsq_shape shape, u
     return leave(tx, code, &why, err);
 }
 
+rsq_code rsq_tx_run_select_stoppable(rsq_tx *tx, const rsq_request *rq, rsq_shape shape, rsq_stop *stop,
+                                     rsq_result **out, rsq_error *err)
+{
+    rsq_error why;
+    rsq_code code = enter(tx, err);
+
+    if (code != RSQ_OK)
+        return code;
+    code = rsq_core_select_stoppable(conn_of(tx), rq, 1, shape, stop, out, &why);
+    return leave(tx, code, &why, err);
+}
+
 rsq_code rsq_tx_run_execute(rsq_tx *tx, const rsq_request *rq, rsq_result **out, rsq_error *err)
 {
     rsq_error why;

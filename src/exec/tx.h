@@ -35,6 +35,8 @@ rsq_code rsq_tx_run_nested(rsq_tx *tx, rsq_tx_fn fn, void *ctx, rsq_error *err);
 /* One call each, on the writer's connection. */
 rsq_code rsq_tx_run_select(rsq_tx *tx, const rsq_request *rq, rsq_shape shape, uint32_t timeout_ms,
                            rsq_result **out, rsq_error *err);
+rsq_code rsq_tx_run_select_stoppable(rsq_tx *tx, const rsq_request *rq, rsq_shape shape, rsq_stop *stop,
+                                     rsq_result **out, rsq_error *err);
 rsq_code rsq_tx_run_execute(rsq_tx *tx, const rsq_request *rq, rsq_result **out, rsq_error *err);
 rsq_code rsq_tx_run_batch(rsq_tx *tx, const rsq_request *rq, size_t rows, rsq_result **out, rsq_error *err);
 rsq_code rsq_tx_run_all(rsq_tx *tx, const rsq_request *requests, size_t count, rsq_result **results,

@@ -51,6 +51,8 @@ typedef struct rsq_write {
     /* Who has the turn, while it is TAKEN; its owner before and after. STATEMENT. */
     rsq_member member;
 
+    bool keeps_turn; /* WORK, written by its run: the turn is an interactive transaction's now */
+
     /* Any thread, under the writer's mutex. */
     rsq_write_state state;
     rsq_cond cond; /* blocking ones */

@@ -293,6 +293,29 @@ static void count_group_locked(rsq_writer *w, size_t n)
     w->counters.members += n;
 }
 
+static void answered(rsq_writer *w, rsq_client *client, uint32_t n)
+{
+    if (!rsq_client_answered(client, n))
+        return;
+    /* Its handle closes, and waits for this. */
+    rsq_mutex_lock(&w->mu);
+    rsq_cond_broadcast(&w->answered);
+    rsq_mutex_unlock(&w->mu);
+}
+
+void rsq_writer_answered(rsq_writer *w, rsq_client *client)
+{
+    answered(w, client, 1);
+}
+
+void rsq_writer_rename(rsq_writer *w, const char *sql, size_t sql_len)
+{
+    rsq_mutex_lock(&w->mu);
+    assert(w->held);
+    rsq_holder_set(&w->holder, sql, sql_len);
+    rsq_mutex_unlock(&w->mu);
+}
+
 /* Of asynchronous writes that are out of line; it may free them. */
 static void call_done(rsq_writer *w, rsq_writes *writes)
 {
@@ -308,12 +331,7 @@ static void call_done(rsq_writer *w, rsq_writes *writes)
             write->done(write, &posts);
         }
         rsq_posts_flush(&posts);
-        if (!rsq_client_answered(client, n))
-            continue;
-        /* Its handle closes, and waits for this. */
-        rsq_mutex_lock(&w->mu);
-        rsq_cond_broadcast(&w->answered);
-        rsq_mutex_unlock(&w->mu);
+        answered(w, client, n);
     }
 }
 
@@ -443,11 +461,16 @@ rsq_code rsq_writer_execute(rsq_writer *w, const rsq_request *rq, uint32_t timeo
 
 /* --- asynchronous writes --- */
 
-static void run_work(rsq_writer *w, rsq_write *work)
+/* False: it has passed the turn on to what it began, which may have given it back by now. */
+static bool run_work(rsq_writer *w, rsq_write *work)
 {
     bool committed;
 
     work->run(work, w->conn);
+    if (work->keeps_turn) {
+        call_done_of(w, work);
+        return false;
+    }
     committed = publish(w);
     rsq_mutex_lock(&w->mu);
     rsq_holder_clear(&w->holder); /* its SQL goes with it */
@@ -456,6 +479,7 @@ static void run_work(rsq_writer *w, rsq_write *work)
     if (committed)
         note_log(w);
     replace_broken(w);
+    return true;
 }
 
 /* The job of the writer's thread, which has the turn: go through the line as far as nobody else must run it.
@@ -476,8 +500,8 @@ static void drain(rsq_job *job)
         replace_broken(w);
         if (m)
             run_statements(w, m);
-        else
-            run_work(w, first);
+        else if (!run_work(w, first))
+            return;
         rsq_mutex_lock(&w->mu);
     }
     /* The first in line, if there is one, is a thread. */

@@ -111,6 +111,12 @@ rsq_code rsq_writer_execute(rsq_writer *w, const rsq_request *rq, uint32_t timeo
  */
 void rsq_writer_submit(rsq_writer *w, rsq_write *write);
 
+/* With the turn held: what holds it from now on. `sql` is borrowed until it is given back. */
+void rsq_writer_rename(rsq_writer *w, const char *sql, size_t sql_len);
+
+/* Something that rsq_client_asked() counted is answered, and is no write in line. */
+void rsq_writer_answered(rsq_writer *w, rsq_client *client);
+
 /* What can be counted, at one moment. */
 typedef struct rsq_writer_figures {
     uint64_t commits;
