@@ -335,7 +335,7 @@ void rsq_capture_preupdate(void *conn, sqlite3 *db, int op, const char *schema, 
         /* Temporary tables are the writer's own, and no reader can see them, unless there is but one
          * connection. */
         if (c->role == RSQ_CONN_ONLY || sqlite3_stricmp(schema, "temp") != 0) {
-            rsq_table_set_add(&cap->statement, rsq_tables_number(&cap->tables, schema, table));
+            rsq_table_bits_add(&cap->statement, rsq_tables_number(&cap->tables, schema, table));
             cap->table = find_table(c, schema, table);
         }
     }
@@ -352,7 +352,7 @@ static void forget_table(rsq_capture *cap)
 
 static void keep_statement(rsq_capture *cap)
 {
-    rsq_table_set_merge(&cap->transaction, &cap->statement);
+    rsq_table_bits_merge(&cap->transaction, &cap->statement);
     cap->ended = true;
 }
 
@@ -361,8 +361,8 @@ void rsq_capture_statement_begin(rsq_conn *c)
     /* Rows between two statements: FTS5 writes what it holds back when a savepoint begins. */
     if (!c->capture.ended)
         keep_statement(&c->capture);
-    rsq_table_set_clear(&c->capture.statement);
-    if (rsq_table_set_empty(&c->capture.transaction))
+    rsq_table_bits_clear(&c->capture.statement);
+    if (rsq_table_bits_empty(&c->capture.transaction))
         rsq_tables_trim(&c->capture.tables);
     c->capture.nested = false;
     forget_table(&c->capture);
@@ -380,7 +380,7 @@ void rsq_capture_statement_drop(rsq_conn *c)
 {
     /* Rows that it has in the log stay there: of a table that others changed too, they wake once too often.
      */
-    rsq_table_set_clear(&c->capture.statement);
+    rsq_table_bits_clear(&c->capture.statement);
     c->capture.ended = true;
     forget_table(&c->capture);
 }
@@ -389,7 +389,7 @@ void rsq_capture_end(rsq_conn *c)
 {
     rsq_capture *cap = &c->capture;
 
-    rsq_table_set_clear(&cap->transaction);
+    rsq_table_bits_clear(&cap->transaction);
     rsq_change_log_free_all(cap->log);
     cap->log = NULL;
     cap->untold = false;
@@ -409,8 +409,8 @@ void rsq_capture_commit(rsq_conn *c, rsq_changes *to)
     rsq_capture *cap = &c->capture;
 
     to->tables.all = to->tables.all || cap->transaction.all;
-    for (int i = rsq_table_set_next(&cap->transaction, 0); i >= 0;
-         i = rsq_table_set_next(&cap->transaction, i + 1))
+    for (int i = rsq_table_bits_next(&cap->transaction, 0); i >= 0;
+         i = rsq_table_bits_next(&cap->transaction, i + 1))
         rsq_names_add_text(&to->tables, cap->tables.names[i].text);
     /* A log that holds nothing says that of all that is watched nothing changed. */
     if (cap->watch && !cap->log && !cap->untold)

@@ -68,10 +68,10 @@ typedef struct rsq_guard {
 
 /* The preupdate hook's state; see capture.c. */
 typedef struct rsq_capture {
-    rsq_tables tables;         /* owned */
-    rsq_table_set statement;   /* tables changed by the statement that runs */
-    rsq_table_set transaction; /* by all statements of the open transaction */
-    const char *last_table;    /* borrowed for the statement: the name the hook saw last */
+    rsq_tables tables;          /* owned */
+    rsq_table_bits statement;   /* tables changed by the statement that runs */
+    rsq_table_bits transaction; /* by all statements of the open transaction */
+    const char *last_table;     /* borrowed for the statement: the name the hook saw last */
     const char *last_schema;
     bool ended;              /* `statement` is in `transaction` */
     bool nested;             /* a trigger or a foreign key changed rows in the statement */

@@ -100,7 +100,7 @@ int rsq_tables_number(rsq_tables *ts, const char *schema, const char *table)
     return number;
 }
 
-void rsq_table_set_clear(rsq_table_set *s)
+void rsq_table_bits_clear(rsq_table_bits *s)
 {
     for (unsigned i = 0; i < s->used; i++)
         s->words[i] = 0;
@@ -108,7 +108,7 @@ void rsq_table_set_clear(rsq_table_set *s)
     s->all = false;
 }
 
-void rsq_table_set_add(rsq_table_set *s, int number)
+void rsq_table_bits_add(rsq_table_bits *s, int number)
 {
     unsigned word = (unsigned)number / 64;
 
@@ -121,7 +121,7 @@ void rsq_table_set_add(rsq_table_set *s, int number)
         s->used = word + 1;
 }
 
-void rsq_table_set_merge(rsq_table_set *s, const rsq_table_set *from)
+void rsq_table_bits_merge(rsq_table_bits *s, const rsq_table_bits *from)
 {
     for (unsigned i = 0; i < from->used; i++)
         s->words[i] |= from->words[i];
@@ -130,7 +130,7 @@ void rsq_table_set_merge(rsq_table_set *s, const rsq_table_set *from)
     s->all = s->all || from->all;
 }
 
-int rsq_table_set_next(const rsq_table_set *s, int number)
+int rsq_table_bits_next(const rsq_table_bits *s, int number)
 {
     for (unsigned at = (unsigned)number; at < 64 * s->used; at++) {
         if (s->words[at / 64] & UINT64_C(1) << at % 64)

@@ -43,20 +43,20 @@ void rsq_tables_trim(rsq_tables *ts);
  * Some of the tables of one catalog. `all` means "every table": what is not
  * known is taken to be everything. All-zero is the empty set.
  */
-typedef struct rsq_table_set {
+typedef struct rsq_table_bits {
     uint64_t words[RSQ_TABLES_MAX / 64];
     unsigned used; /* words that may have a bit */
     bool all;
-} rsq_table_set;
+} rsq_table_bits;
 
-void rsq_table_set_clear(rsq_table_set *s);
-void rsq_table_set_add(rsq_table_set *s, int number); /* -1: all */
-void rsq_table_set_merge(rsq_table_set *s, const rsq_table_set *from);
+void rsq_table_bits_clear(rsq_table_bits *s);
+void rsq_table_bits_add(rsq_table_bits *s, int number); /* -1: all */
+void rsq_table_bits_merge(rsq_table_bits *s, const rsq_table_bits *from);
 
 /* The first one from `number` on; -1: there is none. */
-int rsq_table_set_next(const rsq_table_set *s, int number);
+int rsq_table_bits_next(const rsq_table_bits *s, int number);
 
-static inline bool rsq_table_set_empty(const rsq_table_set *s)
+static inline bool rsq_table_bits_empty(const rsq_table_bits *s)
 {
     return !s->all && s->used == 0;
 }

@@ -76,14 +76,14 @@ static void note_origin(rsq_conn *c, bool foreign)
 
 void rsq_conn_note_commit(rsq_conn *c)
 {
-    rsq_table_set *changed = &c->capture.transaction;
-    bool wrote = c->wal ? c->logged > 0 : !rsq_table_set_empty(changed);
+    rsq_table_bits *changed = &c->capture.transaction;
+    bool wrote = c->wal ? c->logged > 0 : !rsq_table_bits_empty(changed);
     uint64_t seq;
     bool foreign;
 
     if (wrote) {
         /* What wrote without a row event is not known. */
-        if (rsq_table_set_empty(changed) && !RSQ_PLANTED(RSQ_PLANT_SCHEMA) &&
+        if (rsq_table_bits_empty(changed) && !RSQ_PLANTED(RSQ_PLANT_SCHEMA) &&
             !RSQ_PLANTED(RSQ_PLANT_LATE_HOOK))
             changed->all = true;
         seq = number_commit(c, &foreign);
@@ -299,7 +299,7 @@ void rsq_conn_rollback_to(rsq_conn *c, unsigned depth)
     if (sqlite3_get_autocommit(c->db))
         return;
     if (RSQ_PLANTED(RSQ_PLANT_ROLLBACK_TO))
-        rsq_table_set_clear(&c->capture.transaction);
+        rsq_table_bits_clear(&c->capture.transaction);
     if (rsq_conn_control_savepoint(c, RSQ_SAVEPOINT_ROLLBACK_TO, depth) == SQLITE_OK &&
         rsq_conn_control_savepoint(c, RSQ_SAVEPOINT_RELEASE, depth) == SQLITE_OK)
         return;

@@ -52,23 +52,23 @@ void rsq_conn_note_rowid(rsq_conn *c, uint32_t kind)
 /* The tables that the statement changed, by name. `room`: bytes behind the result. */
 static void name_tables(const rsq_conn *c, rsq_result *r, size_t room)
 {
-    const rsq_table_set *set = &c->capture.statement;
+    const rsq_table_bits *set = &c->capture.statement;
     const rsq_table_name *names = c->capture.tables.names;
     size_t size = 0, count = 0;
     char *text;
 
-    for (int i = rsq_table_set_next(set, 0); i >= 0; i = rsq_table_set_next(set, i + 1)) {
+    for (int i = rsq_table_bits_next(set, 0); i >= 0; i = rsq_table_bits_next(set, i + 1)) {
         size += sizeof *r->changed_tables + names[i].len + 1;
         count++;
     }
-    r->wrote = !rsq_table_set_empty(set);
+    r->wrote = !rsq_table_bits_empty(set);
     r->changed_tables = (const char **)(void *)rsq_result_extra(r);
     if (size > room)
         r->changed_tables = r->changed_block = rsq_alloc(size);
     if (!r->changed_tables)
         return;
     text = (char *)(r->changed_tables + count);
-    for (int i = rsq_table_set_next(set, 0); i >= 0; i = rsq_table_set_next(set, i + 1)) {
+    for (int i = rsq_table_bits_next(set, 0); i >= 0; i = rsq_table_bits_next(set, i + 1)) {
         r->changed_tables[r->nchanged++] = text;
         memcpy(text, names[i].text, names[i].len + 1);
         text += names[i].len + 1;

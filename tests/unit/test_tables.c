@@ -33,25 +33,25 @@ static void names(void **state)
 
 static void sets(void **state)
 {
-    rsq_table_set a = {0}, b = {0};
+    rsq_table_bits a = {0}, b = {0};
 
     (void)state;
-    assert_true(rsq_table_set_empty(&a));
-    rsq_table_set_add(&a, 3);
-    rsq_table_set_add(&a, 700);
-    rsq_table_set_merge(&b, &a);
-    rsq_table_set_add(&b, RSQ_TABLES_MAX - 1);
-    assert_int_equal(rsq_table_set_next(&b, 0), 3);
-    assert_int_equal(rsq_table_set_next(&b, 4), 700);
-    assert_int_equal(rsq_table_set_next(&b, 701), RSQ_TABLES_MAX - 1);
-    assert_int_equal(rsq_table_set_next(&b, RSQ_TABLES_MAX), -1);
+    assert_true(rsq_table_bits_empty(&a));
+    rsq_table_bits_add(&a, 3);
+    rsq_table_bits_add(&a, 700);
+    rsq_table_bits_merge(&b, &a);
+    rsq_table_bits_add(&b, RSQ_TABLES_MAX - 1);
+    assert_int_equal(rsq_table_bits_next(&b, 0), 3);
+    assert_int_equal(rsq_table_bits_next(&b, 4), 700);
+    assert_int_equal(rsq_table_bits_next(&b, 701), RSQ_TABLES_MAX - 1);
+    assert_int_equal(rsq_table_bits_next(&b, RSQ_TABLES_MAX), -1);
     assert_false(b.all);
-    rsq_table_set_clear(&b);
-    assert_true(rsq_table_set_empty(&b));
-    assert_int_equal(rsq_table_set_next(&b, 0), -1);
-    rsq_table_set_add(&b, -1);
-    assert_true(b.all && !rsq_table_set_empty(&b));
-    rsq_table_set_merge(&a, &b);
+    rsq_table_bits_clear(&b);
+    assert_true(rsq_table_bits_empty(&b));
+    assert_int_equal(rsq_table_bits_next(&b, 0), -1);
+    rsq_table_bits_add(&b, -1);
+    assert_true(b.all && !rsq_table_bits_empty(&b));
+    rsq_table_bits_merge(&a, &b);
     assert_true(a.all);
 }
 
