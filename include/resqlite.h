@@ -55,10 +55,11 @@ enum {
     RSQ_FEATURE_BUNDLED_SQLITE = 1u << 0, /**< SQLite is inside, its symbols hidden */
     RSQ_FEATURE_FTS5 = 1u << 1,
     RSQ_FEATURE_RTREE = 1u << 2,
-    RSQ_FEATURE_MATH = 1u << 3
+    RSQ_FEATURE_MATH = 1u << 3,
+    RSQ_FEATURE_PROFILE = 1u << 4 /**< rsq_profile() counts, once it is asked to */
 };
 
-/** Bits RSQ_FEATURE_…, asked of the SQLite that is running. Thread: any. */
+/** Bits RSQ_FEATURE_…: of the library, and asked of the SQLite that is running. Thread: any. */
 RSQ_API uint32_t rsq_features(void);
 
 /* --------------------------------------------------------------- codes -- */
@@ -86,7 +87,7 @@ typedef enum rsq_code {
     RSQ_EFULL = 14,     /**< disk or database full */
     RSQ_ENOMEM = 15,
     RSQ_ETOOBIG = 16,      /**< over a limit: cells, bytes, parameters, cursors */
-    RSQ_EUNSUPPORTED = 17, /**< the SQLite in use lacks what is needed */
+    RSQ_EUNSUPPORTED = 17, /**< the SQLite in use, or this build of the library, lacks what is needed */
     RSQ_EPENDING = 18,     /**< not completed yet; only rsq_op_status() says so */
     RSQ_ESNAPSHOT = 19,    /**< a read held the log back for too long, and was ended */
     RSQ_ENEWER = 20        /**< rsq_migrate(): the database has a migration that the program does not know */
@@ -1587,6 +1588,113 @@ typedef struct rsq_counters {
  * @return RSQ_OK, RSQ_EINVAL, RSQ_ECLOSED. Thread: any, callbacks included.
  */
 RSQ_API rsq_code rsq_stats(rsq_db *db, rsq_counters *out, rsq_error *err);
+
+/** Of something that takes time: how often it was done, how long it took together, and the longest. */
+typedef struct rsq_profile_time {
+    uint64_t count;
+    uint64_t total_ns;
+    uint64_t longest_ns;
+} rsq_profile_time;
+
+/**
+ * Where the time goes inside the library, of all databases of the process
+ * together. Each time is that of the thread that spent it, on the clock, with what
+ * else the machine did meanwhile. What is not over yet is not in it: a thread that
+ * still sleeps counts when it wakes.
+ */
+typedef struct rsq_profile_counters {
+    size_t size; /**< sizeof(rsq_profile_counters), set by the caller; fields behind it stay untouched */
+
+    /* Readers: reads, runs of live queries, chunks of cursors. */
+    rsq_profile_time reader_wait;    /**< until a reader was free; only of callers that found none */
+    rsq_profile_time reader_prepare; /**< the statement found or compiled, its parameters bound */
+    rsq_profile_time reader_step;    /**< SQLite's part: all steps of a read together */
+    rsq_profile_time reader_build;   /**< cells into a result: all rows of a read together */
+    rsq_profile_time reader_json;    /**< the same into JSON */
+
+    /* The writer. */
+    rsq_profile_time writer_wait;    /**< until the writer was free; only of callers that found it in use */
+    rsq_profile_time writer_request; /**< the writer in use: one write, one group, one transaction */
+    rsq_profile_time writer_step; /**< SQLite's part of a statement, or of a batch; capture and commit not */
+    rsq_profile_time writer_capture; /**< noting what changed, for live queries: all rows of a statement */
+    rsq_profile_time writer_commit;  /**< SQLite's commits */
+
+    /* Live queries. */
+    rsq_profile_time
+        stream_invalidate; /**< finding those that a commit concerns, and the next: on the writing thread */
+    rsq_profile_time stream_handoff; /**< of that: telling one of them, and waking a thread for its run */
+    rsq_profile_time stream_run;     /**< their runs, with the lease, on a worker */
+    rsq_profile_time stream_compare; /**< whether the answer is another one */
+    rsq_profile_time stream_diff;    /**< differences of two answers */
+    rsq_profile_time stream_emit;    /**< handing an answer to the queues of its streams */
+    rsq_profile_time stream_deliver; /**< in rsq_queue_dispatch(), the program's callback included */
+
+    rsq_profile_time queue_wait;       /**< in rsq_queue_wait(), if there was nothing yet */
+    rsq_profile_time workers_asleep;   /**< threads of the library without work, asleep; */
+    rsq_profile_time workers_spinning; /**< looking for some, awake */
+
+    uint64_t reader_rows;         /**< rows of the reads above */
+    uint64_t reader_cells;        /**< of those that were not JSON */
+    uint64_t writer_groups;       /**< commits that several writes shared */
+    uint64_t writer_grouped;      /**< writes in them */
+    uint64_t stream_candidates;   /**< live queries that commits concerned */
+    uint64_t queue_wakes_sent;    /**< a descriptor made readable, or a waiting thread woken */
+    uint64_t queue_wakes_saved;   /**< posted without: something waited already, or nobody slept */
+    uint64_t parked_total;        /**< callers that waited because all readers were in use; */
+    uint64_t parked_paused;       /**< because the log was about to begin anew (rsq_checkpoint()) */
+    uint64_t parked_wake_retries; /**< times that one of them woke, found nothing and waited again */
+    uint64_t workers_spin_hits;   /**< of `workers_spinning`, those that found work */
+
+    uint64_t writer_group_largest; /**< writes in the largest group */
+    uint64_t parked_longest_queue; /**< callers that waited for a reader at the same time */
+} rsq_profile_counters;
+
+/**
+ * Count from now on, or no more. Off at first, when the counting costs a look at
+ * one flag in a few places; on, it costs some clock readings for each call.
+ *
+ * @return RSQ_OK; RSQ_EUNSUPPORTED when the library was built without it
+ *         (-Dprofile=false, see RSQ_FEATURE_PROFILE): then all counters stay 0.
+ *
+ * Thread: any. It concerns the whole process.
+ */
+RSQ_API rsq_code rsq_profile_enable(bool on);
+
+/**
+ * Read the counters. They are read one after the other while threads go on
+ * counting, so what belongs together may differ by what happened meanwhile.
+ *
+ * @param out  `size` set; not NULL.
+ * @return RSQ_OK, RSQ_EINVAL. Thread: any, callbacks included.
+ */
+RSQ_API rsq_code rsq_profile(rsq_profile_counters *out);
+
+/**
+ * What came between two readings. `longest_ns`, `writer_group_largest` and
+ * `parked_longest_queue` cannot be told for an interval: they are those of
+ * `after`, since the last reset.
+ *
+ * @param before, after  read in this order.
+ * @param out            `size` set; may be one of the two.
+ * @return RSQ_OK, RSQ_EINVAL. Thread: any.
+ */
+RSQ_API rsq_code rsq_profile_difference(const rsq_profile_counters *before, const rsq_profile_counters *after,
+                                        rsq_profile_counters *out);
+
+/**
+ * Set all counters to 0. Whether they count stays as it is; what is under way
+ * is counted when it ends. Thread: any.
+ */
+RSQ_API void rsq_profile_reset(void);
+
+/**
+ * The counters as a list, for those who print them all: name and value of the
+ * `index`-th, for example "reader_step.total_ns" and "parked_total". Names stay
+ * what they are; new ones come at the end of their kind. Static; NULL and 0 after
+ * the last. Thread: any.
+ */
+RSQ_API const char *rsq_profile_name(size_t index);
+RSQ_API uint64_t rsq_profile_value(const rsq_profile_counters *counters, size_t index);
 
 #ifdef __cplusplus
 }

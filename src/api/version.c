@@ -14,7 +14,7 @@ const char *rsq_sqlite_version(void)
 
 uint32_t rsq_features(void)
 {
-    return rsq_sql_features();
+    return rsq_sql_features() | (RSQ_PROFILE ? RSQ_FEATURE_PROFILE : 0);
 }
 
 static const char *const names[] = {

@@ -2,6 +2,8 @@
 
 #include <stddef.h>
 
+#include "base/profile.h"
+
 static void append(rsq_line *l, rsq_waiter *w)
 {
     w->next = NULL;
@@ -49,8 +51,11 @@ void *rsq_line_wait_locked(rsq_line *l, rsq_mutex *mu, const void *owner, uint32
 
     rsq_cond_init(&self.cond);
     append(l, &self);
-    while (!self.granted && !self.dismissed && in_time)
+    while (!self.granted && !self.dismissed && in_time) {
         in_time = rsq_cond_wait_until(&self.cond, mu, deadline_ns);
+        if (!self.granted && !self.dismissed && in_time)
+            rsq_profile_count(RSQ_COUNT_PARKED_WAKE_RETRIES, 1);
+    }
     /* Granted or dismissed means taken out of the line by the other side. */
     if (!self.granted && !self.dismissed)
         leave(l, &self);

@@ -4,6 +4,7 @@
 
 #include "base/alloc.h"
 #include "base/error.h"
+#include "base/profile.h"
 #include "plat/wakeup.h"
 
 rsq_queue *rsq_queue_make(void)
@@ -49,6 +50,7 @@ static void call_wakeup_locked(rsq_queue *q)
 static void splice_locked(rsq_queue *q, rsq_queue_node *first, rsq_queue_node *last, size_t count)
 {
     bool was_empty = q->count == 0;
+    bool was_woken = q->woken, wakes = (was_empty && q->fd >= 0) || q->sleepers > 0;
 
     for (rsq_queue_node *node = first; node; node = node->next)
         node->linked = true;
@@ -64,6 +66,8 @@ static void splice_locked(rsq_queue *q, rsq_queue_node *first, rsq_queue_node *l
     if (q->sleepers > 0)
         rsq_cond_broadcast(&q->changed);
     call_wakeup_locked(q);
+    wakes = wakes || (q->woken && !was_woken);
+    rsq_profile_count(wakes ? RSQ_COUNT_QUEUE_WAKES_SENT : RSQ_COUNT_QUEUE_WAKES_SAVED, 1);
 }
 
 bool rsq_queue_post(rsq_queue *q, rsq_queue_node *node, bool *closed)
@@ -245,21 +249,14 @@ void rsq_queue_finish(rsq_queue *q)
     rsq_mutex_unlock(&q->mu);
 }
 
-rsq_code rsq_queue_wait(rsq_queue *q, uint32_t timeout_ms)
+/* Until there is something, awake at first. */
+static void wait_locked(rsq_queue *q, uint32_t timeout_ms)
 {
     int64_t deadline = timeout_ms == UINT32_MAX ? RSQ_NO_DEADLINE : rsq_deadline_ns(timeout_ms);
-    bool in_time = timeout_ms > 0; /* a wait whose time is over would still be a system call */
-    bool looks;                    /* awake, before it sleeps */
-    rsq_code code;
+    int64_t began = rsq_profile_begin();
+    bool looks = q->sleepers == 0; /* awake, before it sleeps */
+    bool in_time = true;
 
-    if (!q)
-        return RSQ_EINVAL;
-    rsq_mutex_lock(&q->mu);
-    if (q->dispatching == rsq_thread_self()) {
-        rsq_mutex_unlock(&q->mu);
-        return RSQ_EMISUSE;
-    }
-    looks = !q->first && !q->closed && timeout_ms > 0 && q->sleepers == 0;
     if (looks) {
         rsq_spin spin = q->spin;
 
@@ -275,6 +272,23 @@ rsq_code rsq_queue_wait(rsq_queue *q, uint32_t timeout_ms)
     }
     if (looks)
         rsq_spin_slept(&q->spin); /* in vain */
+    rsq_profile_end(RSQ_TIME_QUEUE_WAIT, began);
+}
+
+rsq_code rsq_queue_wait(rsq_queue *q, uint32_t timeout_ms)
+{
+    rsq_code code;
+
+    if (!q)
+        return RSQ_EINVAL;
+    rsq_mutex_lock(&q->mu);
+    if (q->dispatching == rsq_thread_self()) {
+        rsq_mutex_unlock(&q->mu);
+        return RSQ_EMISUSE;
+    }
+    /* A wait whose time is over would still be a system call. */
+    if (!q->first && !q->closed && timeout_ms > 0)
+        wait_locked(q, timeout_ms);
     code = q->first ? RSQ_OK : q->closed ? RSQ_ECLOSED : RSQ_ETIMEOUT;
     rsq_mutex_unlock(&q->mu);
     return code;

@@ -3,6 +3,7 @@
 #include <assert.h>
 
 #include "base/error.h"
+#include "base/profile.h"
 
 void rsq_readers_init(rsq_readers *rs, const rsq_conn_config *config, unsigned count, uint32_t keep_ms,
                       uint32_t age_ms)
@@ -260,6 +261,21 @@ uint64_t rsq_readers_reopened(rsq_readers *rs)
     return reopened;
 }
 
+/* In line, since there was none to take. */
+static rsq_reader *wait_locked(rsq_readers *rs, const rsq_client *client, uint32_t timeout_ms)
+{
+    int64_t began = rsq_profile_begin();
+    rsq_reader *r;
+
+    if (rsq_profile_on()) {
+        rsq_profile_add(is_paused(rs) ? RSQ_COUNT_PARKED_PAUSED : RSQ_COUNT_PARKED_TOTAL, 1);
+        rsq_profile_raise(RSQ_COUNT_PARKED_LONGEST_QUEUE, rsq_line_length(&rs->waiting) + 1);
+    }
+    r = rsq_line_wait_locked(&rs->waiting, &rs->mu, client, timeout_ms);
+    rsq_profile_end(RSQ_TIME_READER_WAIT, began);
+    return r;
+}
+
 /* While somebody waits the spare stays shut, so that who waits longest is the next. */
 static rsq_reader *take_or_wait_locked(rsq_readers *rs, const rsq_client *client, uint32_t timeout_ms)
 {
@@ -269,7 +285,7 @@ static rsq_reader *take_or_wait_locked(rsq_readers *rs, const rsq_client *client
         return NULL;
     shut_spare_locked(rs);
     r = is_paused(rs) ? NULL : take_free_locked(rs);
-    return r ? r : rsq_line_wait_locked(&rs->waiting, &rs->mu, client, timeout_ms);
+    return r ? r : wait_locked(rs, client, timeout_ms);
 }
 
 static rsq_code acquire_listed(rsq_readers *rs, const rsq_client *client, const char *sql, size_t sql_len,

@@ -3,6 +3,7 @@
 #include <assert.h>
 
 #include "base/error.h"
+#include "base/profile.h"
 #include "plat/spin.h"
 
 /* So many jobs in a row go before a patient one that waits. */
@@ -56,6 +57,7 @@ static rsq_job *take_locked(rsq_workers *ws)
  * mu. */
 static void rest_locked(rsq_workers *ws, rsq_spin *spin)
 {
+    int64_t began = rsq_profile_begin();
     bool looked = false;
 
     if (ws->spinning == 0 && !ws->stopping) {
@@ -67,6 +69,9 @@ static void rest_locked(rsq_workers *ws, rsq_spin *spin)
         found = rsq_spin_while_zero(spin, &ws->waiting);
         rsq_mutex_lock(&ws->mu);
         ws->spinning--;
+        rsq_profile_end(RSQ_TIME_WORKERS_SPINNING, began);
+        rsq_profile_count(RSQ_COUNT_WORKERS_SPIN_HITS, found);
+        began = rsq_profile_begin();
         if (found || ws->urgent.first || ws->patient.first || ws->stopping)
             return;
     }
@@ -75,6 +80,7 @@ static void rest_locked(rsq_workers *ws, rsq_spin *spin)
     ws->idle--;
     if (looked)
         rsq_spin_slept(spin);
+    rsq_profile_end(RSQ_TIME_WORKERS_ASLEEP, began);
     /* It may have woken without a signal; then somebody is signalled once too often, never too seldom. */
     if (ws->coming > 0)
         ws->coming--;

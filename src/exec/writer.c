@@ -4,6 +4,7 @@
 #include <stddef.h>
 
 #include "base/error.h"
+#include "base/profile.h"
 
 static rsq_member *take_another(rsq_members *from);
 static void drain(rsq_job *job);
@@ -161,6 +162,7 @@ static bool look_locked(rsq_writer *w, const rsq_write *write)
 static rsq_write_state wait_locked(rsq_writer *w, rsq_write *write, uint32_t timeout_ms)
 {
     int64_t deadline_ns = rsq_deadline_ns(timeout_ms);
+    int64_t began = rsq_profile_begin();
     bool in_time = true;
     bool in_vain;
 
@@ -176,6 +178,7 @@ static rsq_write_state wait_locked(rsq_writer *w, rsq_write *write, uint32_t tim
         rsq_spin_slept(&w->spin);
     if (write->state == RSQ_WRITE_WAITING)
         rsq_writes_remove(&w->line, write);
+    rsq_profile_end(RSQ_TIME_WRITER_WAIT, began);
     return write->state;
 }
 
@@ -216,17 +219,28 @@ rsq_code rsq_writer_acquire(rsq_writer *w, const rsq_client *client, const char 
     if (waits)
         rsq_cond_fini(&self.cond);
     /* Replacing it at the end of the last turn may have failed for the same reason that broke it. */
-    if (code == RSQ_OK)
+    if (code == RSQ_OK) {
+        if (RSQ_PROFILE)
+            w->began_ns = rsq_profile_begin();
         replace_broken(w);
+    }
     return code;
 }
 
-void rsq_writer_release(rsq_writer *w)
+static void end_turn(rsq_writer *w)
 {
     if (publish(w))
         note_log(w);
     replace_broken(w);
     pass_on(w);
+}
+
+void rsq_writer_release(rsq_writer *w)
+{
+    int64_t began = RSQ_PROFILE ? w->began_ns : 0;
+
+    end_turn(w);
+    rsq_profile_end(RSQ_TIME_WRITER_REQUEST, began);
 }
 
 /* --- statements that stand next to each other --- */
@@ -291,6 +305,9 @@ static void count_group_locked(rsq_writer *w, size_t n)
         return;
     w->counters.groups++;
     w->counters.members += n;
+    rsq_profile_count(RSQ_COUNT_WRITER_GROUPS, 1);
+    rsq_profile_count(RSQ_COUNT_WRITER_GROUPED, n);
+    rsq_profile_peak(RSQ_COUNT_WRITER_GROUP_LARGEST, n);
 }
 
 static void answered(rsq_writer *w, rsq_client *client, uint32_t n)
@@ -375,6 +392,7 @@ static void answer(rsq_writer *w, rsq_member *m, size_t n)
 /* Run the statement, together with those behind it that may share its commit. */
 static void run_statements(rsq_writer *w, rsq_member *first)
 {
+    int64_t began = rsq_profile_begin();
     size_t n = w->groups ? rsq_conn_execute_group(w->conn, first, &w->statements) : 0;
     bool committed;
 
@@ -388,6 +406,7 @@ static void run_statements(rsq_writer *w, rsq_member *first)
     if (committed)
         note_log(w);
     replace_broken(w);
+    rsq_profile_end(RSQ_TIME_WRITER_REQUEST, began);
 }
 
 /* --- blocking statements --- */
@@ -438,9 +457,12 @@ static rsq_code execute_in_line(rsq_writer *w, const rsq_request *rq, uint32_t t
     return is_run ? outcome(&self.member, out, err) : code;
 }
 
-rsq_code rsq_writer_execute(rsq_writer *w, const rsq_request *rq, uint32_t timeout_ms, rsq_result **out,
-                            rsq_error *err)
+/* Inlined twice below. */
+static inline __attribute__((always_inline)) rsq_code execute(rsq_writer *w, const rsq_request *rq,
+                                                              uint32_t timeout_ms, rsq_result **out,
+                                                              rsq_error *err, bool timed)
 {
+    int64_t began = timed ? rsq_now_ns() : 0;
     rsq_code code;
 
     rsq_mutex_lock(&w->mu);
@@ -455,8 +477,24 @@ rsq_code rsq_writer_execute(rsq_writer *w, const rsq_request *rq, uint32_t timeo
     rsq_mutex_unlock(&w->mu);
     replace_broken(w);
     code = rsq_conn_execute(w->conn, rq, out, err);
-    rsq_writer_release(w);
+    end_turn(w);
+    if (timed)
+        rsq_profile_end(RSQ_TIME_WRITER_REQUEST, began);
     return code;
+}
+
+static __attribute__((noinline, cold)) rsq_code execute_timed(rsq_writer *w, const rsq_request *rq,
+                                                              uint32_t timeout_ms, rsq_result **out,
+                                                              rsq_error *err)
+{
+    return execute(w, rq, timeout_ms, out, err, true);
+}
+
+rsq_code rsq_writer_execute(rsq_writer *w, const rsq_request *rq, uint32_t timeout_ms, rsq_result **out,
+                            rsq_error *err)
+{
+    return rsq_profile_on() ? execute_timed(w, rq, timeout_ms, out, err)
+                            : execute(w, rq, timeout_ms, out, err, false);
 }
 
 /* --- asynchronous writes --- */
@@ -464,6 +502,7 @@ rsq_code rsq_writer_execute(rsq_writer *w, const rsq_request *rq, uint32_t timeo
 /* False: it has passed the turn on to what it began, which may have given it back by now. */
 static bool run_work(rsq_writer *w, rsq_write *work)
 {
+    int64_t began = rsq_profile_begin();
     bool committed;
 
     work->run(work, w->conn);
@@ -479,6 +518,7 @@ static bool run_work(rsq_writer *w, rsq_write *work)
     if (committed)
         note_log(w);
     replace_broken(w);
+    rsq_profile_end(RSQ_TIME_WRITER_REQUEST, began);
     return true;
 }
 

@@ -59,8 +59,9 @@ typedef struct rsq_writer {
     _Atomic uint64_t commits; /* by who has the turn; orders nothing */
 
     /* Who has the turn. */
-    rsq_conn *conn;                      /* owned */
-    rsq_members statements;              /* those that stand next in line */
+    rsq_conn *conn;         /* owned */
+    int64_t began_ns;       /* of a turn that is given back by rsq_writer_release(), if it is measured */
+    rsq_members statements; /* those that stand next in line */
     rsq_member *ahead[RSQ_WRITER_AHEAD]; /* taken with one lock, and not handed out from `ahead_at` on */
     unsigned ahead_at, ahead_count;
 

@@ -94,6 +94,14 @@ typedef struct rsq_mapping rsq_mapping;
 void rsq_conn_keep_mappings(rsq_conn *c);
 void rsq_conn_free_mappings(rsq_conn *c);
 
+/* One statement, or batch, that is measured; see timed.c. */
+typedef struct rsq_write_times {
+    int64_t began_ns;
+    int64_t commit_ns; /* when its own commit began; 0: it has none */
+    int64_t capture_ns;
+    bool captured; /* a row, at least */
+} rsq_write_times;
+
 struct rsq_conn {
     /* Immutable after rsq_conn_open(). */
     const rsq_conn_config *config; /* borrowed; outlives the connection */
@@ -134,6 +142,7 @@ struct rsq_conn {
     bool has_temp;         /* the transaction that runs may have made temporary objects */
     bool stale;            /* the schema changed: cached statements that read no table would not notice */
     uint32_t origin;       /* of what is being written; 0 again after it was committed or undone */
+    rsq_write_times times; /* of the statement that is measured */
     rsq_changes committed; /* waits for rsq_conn_take_changes() */
 };
 
@@ -283,6 +292,11 @@ rsq_code rsq_stmt_bind(rsq_conn *c, rsq_stmt *s, const rsq_value *values, size_t
 rsq_code rsq_stmt_bind_named(rsq_conn *c, rsq_stmt *s, const rsq_named *named, size_t n, rsq_error *err);
 rsq_code rsq_stmt_bind_request(rsq_conn *c, rsq_stmt *s, const rsq_request *rq, rsq_error *err);
 
+/* What a read is measured for; see base/profile.h. */
+typedef struct rsq_read_times {
+    int64_t step_ns; /* in the steps to the second row and those after it */
+} rsq_read_times;
+
 /*
  * rows.c, rows_json.c: `rc` is the code of the last step, at first that of the
  * first. Take at most `rows_max` rows (`*rc` is SQLITE_ROW if there are more),
@@ -290,11 +304,29 @@ rsq_code rsq_stmt_bind_request(rsq_conn *c, rsq_stmt *s, const rsq_request *rq, 
  */
 rsq_code rsq_rows_take(rsq_conn *c, rsq_stmt *s, const rsq_request *rq, int *rc, size_t rows_max,
                        rsq_result **out, rsq_error *err);
+/* `times` NULL: not measured. */
 rsq_code rsq_rows_take_json(rsq_conn *c, rsq_stmt *s, const rsq_request *rq, int *rc, size_t rows_max,
-                            rsq_result **out, rsq_error *err);
+                            rsq_read_times *times, rsq_result **out, rsq_error *err);
 rsq_code rsq_rows_collect(rsq_conn *c, rsq_stmt *s, const rsq_request *rq, int rc, rsq_result **out,
                           rsq_error *err);
-rsq_code rsq_rows_collect_json(rsq_conn *c, rsq_stmt *s, const rsq_request *rq, int rc, rsq_result **out,
-                               rsq_error *err);
+
+/*
+ * timed.c: what is between begin and end is SQLite's part of a write; a step of a
+ * read, and its time added. rows.c: rsq_rows_take(), measured. Called only if
+ * rsq_profile_on(); where that is the constant false, they are nothing.
+ */
+#if RSQ_PROFILE
+void rsq_write_times_begin(rsq_conn *c);
+void rsq_write_times_end(rsq_conn *c);
+int rsq_step_timed(sqlite3_stmt *h, rsq_read_times *times);
+rsq_code rsq_rows_take_timed(rsq_conn *c, rsq_stmt *s, const rsq_request *rq, int *rc, size_t rows_max,
+                             rsq_read_times *times, rsq_result **out, rsq_error *err);
+#else
+#define rsq_write_times_begin(c) ((void)(c))
+#define rsq_write_times_end(c) ((void)(c))
+#define rsq_step_timed(h, times) sqlite3_step(h)
+#define rsq_rows_take_timed(c, s, rq, rc, rows_max, times, out, err) \
+    rsq_rows_take(c, s, rq, rc, rows_max, out, err)
+#endif
 
 #endif

@@ -12,6 +12,7 @@
 #include "json/json.h"
 
 #include "base/alloc.h"
+#include "base/profile.h"
 #include "sql/internal.h"
 
 /* Texts up to here reserve their worst case (six bytes a byte); longer ones are measured first. */
@@ -41,7 +42,8 @@ typedef struct json_writer {
     uint32_t flags; /* RSQ_JSON_… */
     bool utf8;      /* text is stored as UTF-8 */
     size_t row_room;
-    const char *limit; /* the end of the buffer */
+    const char *limit;     /* the end of the buffer */
+    rsq_read_times *times; /* borrowed; NULL: not measured */
 } json_writer;
 
 static uint32_t form_of(const json_writer *w)
@@ -215,7 +217,7 @@ static char *write_rows(json_writer *w, char *p, int *rc, size_t rows_max)
     for (size_t row = 0; p && *rc == SQLITE_ROW && row < rows_max; row++) {
         p = write_row(w, p, row == 0);
         if (p)
-            *rc = sqlite3_step(w->s->h);
+            *rc = RSQ_PROFILE && w->times ? rsq_step_timed(w->s->h, w->times) : sqlite3_step(w->s->h);
     }
     return p;
 }
@@ -249,9 +251,9 @@ static rsq_code out_of(rsq_builder *b, rsq_error *err)
 }
 
 rsq_code rsq_rows_take_json(rsq_conn *c, rsq_stmt *s, const rsq_request *rq, int *rc, size_t rows_max,
-                            rsq_result **out, rsq_error *err)
+                            rsq_read_times *times, rsq_result **out, rsq_error *err)
 {
-    json_writer w = {.c = c, .b = &c->builder, .s = s, .flags = rq->json};
+    json_writer w = {.c = c, .b = &c->builder, .s = s, .flags = rq->json, .times = times};
     rsq_result *r;
 
     if (*rc != SQLITE_ROW && *rc != SQLITE_DONE)
@@ -273,10 +275,4 @@ rsq_code rsq_rows_take_json(rsq_conn *c, rsq_stmt *s, const rsq_request *rq, int
         return out_of(w.b, err);
     *out = r;
     return RSQ_OK;
-}
-
-rsq_code rsq_rows_collect_json(rsq_conn *c, rsq_stmt *s, const rsq_request *rq, int rc, rsq_result **out,
-                               rsq_error *err)
-{
-    return rsq_rows_take_json(c, s, rq, &rc, SIZE_MAX, out, err);
 }

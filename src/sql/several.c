@@ -5,6 +5,7 @@
 #include "sql/internal.h"
 
 #include "base/alloc.h"
+#include "base/profile.h"
 
 /* --- a list --- */
 
@@ -94,6 +95,7 @@ static rsq_code step_to_end(rsq_conn *c, sqlite3_stmt *h, rsq_error *err)
 static rsq_code run_statement(rsq_conn *c, sqlite3_stmt *h, rsq_error *err)
 {
     uint32_t kind = rsq_stmt_kind(c, h);
+    bool timed = rsq_profile_on();
     rsq_code code;
 
     if (sqlite3_bind_parameter_count(h) > 0) {
@@ -103,7 +105,11 @@ static rsq_code run_statement(rsq_conn *c, sqlite3_stmt *h, rsq_error *err)
     if (kind & RSQ_STMT_SCHEMA)
         c->stale = c->has_temp = true; /* as in rsq_conn_execute() */
     rsq_capture_statement_begin(c);
+    if (timed)
+        rsq_write_times_begin(c);
     code = step_to_end(c, h, err);
+    if (timed)
+        rsq_write_times_end(c);
     sqlite3_finalize(h);
     rsq_capture_statement_end(c, kind);
     rsq_conn_note_rowid(c, kind);

@@ -8,6 +8,7 @@
 #include "sql/internal.h"
 
 #include "base/plant.h"
+#include "base/profile.h"
 
 /*
  * SQLite may keep the read transaction of a statement that failed: an R-Tree
@@ -264,6 +265,15 @@ static rsq_code refuse_commit(rsq_conn *c, rsq_error *err)
                          "commit: an error before it left the connection in doubt; rolled back");
 }
 
+static int control_commit(rsq_conn *c)
+{
+    int64_t began = rsq_profile_begin();
+    int rc = rsq_conn_control(c, RSQ_CONTROL_COMMIT);
+
+    rsq_profile_end(RSQ_TIME_WRITER_COMMIT, began);
+    return rc;
+}
+
 rsq_code rsq_conn_commit(rsq_conn *c, rsq_error *err)
 {
     int rc;
@@ -272,7 +282,7 @@ rsq_code rsq_conn_commit(rsq_conn *c, rsq_error *err)
         return refuse_commit(c, err);
     rc = rsq_conn_drop_temporary(c);
     if (rc == SQLITE_OK)
-        rc = rsq_conn_control(c, RSQ_CONTROL_COMMIT);
+        rc = control_commit(c);
     /* COMMIT itself may have changed rows: FTS5 writes what it holds back only now. */
     rsq_capture_statement_end(c, 0);
     if (rc != SQLITE_OK) {

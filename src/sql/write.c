@@ -5,9 +5,12 @@
 
 #include "base/alloc.h"
 #include "base/plant.h"
+#include "base/profile.h"
 
-static rsq_code step_once(rsq_conn *c, rsq_stmt *s, const rsq_request *rq, bool want_rows, rsq_result **out,
-                          rsq_error *err)
+/* Inlined twice below. */
+static inline __attribute__((always_inline)) rsq_code step_all(rsq_conn *c, rsq_stmt *s,
+                                                               const rsq_request *rq, bool want_rows,
+                                                               rsq_result **out, rsq_error *err)
 {
     rsq_result *r = NULL;
     rsq_code code = RSQ_OK;
@@ -32,6 +35,24 @@ static rsq_code step_once(rsq_conn *c, rsq_stmt *s, const rsq_request *rq, bool 
     if (out)
         *out = r;
     return RSQ_OK;
+}
+
+static __attribute__((noinline, cold)) rsq_code step_timed(rsq_conn *c, rsq_stmt *s, const rsq_request *rq,
+                                                           bool want_rows, rsq_result **out, rsq_error *err)
+{
+    rsq_code code;
+
+    rsq_write_times_begin(c);
+    code = step_all(c, s, rq, want_rows, out, err);
+    rsq_write_times_end(c);
+    return code;
+}
+
+static rsq_code step_once(rsq_conn *c, rsq_stmt *s, const rsq_request *rq, bool want_rows, rsq_result **out,
+                          rsq_error *err)
+{
+    return rsq_profile_on() ? step_timed(c, s, rq, want_rows, out, err)
+                            : step_all(c, s, rq, want_rows, out, err);
 }
 
 /* Only rows: CREATE TABLE inserts too, into the schema. */
@@ -226,13 +247,18 @@ static rsq_code run_rows(rsq_conn *c, rsq_stmt *s, const rsq_request *rq, size_t
 static rsq_code run_batch(rsq_conn *c, rsq_stmt *s, const rsq_request *rq, size_t rows, int64_t *changes,
                           rsq_error *err)
 {
+    bool timed = rsq_profile_on();
     rsq_unit unit;
     rsq_code code = rsq_unit_begin(&unit, c, RSQ_UNIT_STATEMENT, rq->origin, err);
 
     if (code != RSQ_OK)
         return code;
     rsq_capture_statement_begin(c);
+    if (timed)
+        rsq_write_times_begin(c);
     code = run_rows(c, s, rq, rows, changes, err);
+    if (timed)
+        rsq_write_times_end(c);
     rsq_capture_statement_end(c, s->kind);
     rsq_conn_note_rowid(c, s->kind);
     if (code != RSQ_OK) {

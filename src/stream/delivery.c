@@ -7,6 +7,7 @@
 #include <assert.h>
 
 #include "base/alloc.h"
+#include "base/profile.h"
 #include "stream/group.h"
 
 /* --- into the queue --- */
@@ -254,6 +255,7 @@ static bool tell_outcome(delivery *d)
 /* With no lock held, after it was taken. Returns whether a callback was called. */
 static bool carry_out(delivery *d, bool deliver)
 {
+    int64_t began = rsq_profile_begin();
     bool called = tell_outcome(d);
 
     if (deliver && d->end) {
@@ -262,6 +264,7 @@ static bool carry_out(delivery *d, bool deliver)
         call_back(d->s, &ev);
         called = true;
     }
+    rsq_profile_end(RSQ_TIME_STREAM_DELIVER, began);
     rsq_outcome_clear(&d->outcome);
     rsq_outcome_clear(&d->before);
     rsq_result_unref(d->shown);

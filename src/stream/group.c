@@ -5,6 +5,7 @@
 #include "base/alloc.h"
 #include "base/error.h"
 #include "base/plant.h"
+#include "base/profile.h"
 #include "stream/delivery.h"
 #include "stream/run.h"
 #include "stream/streams.h"
@@ -149,6 +150,7 @@ static void collect_more(batch *b, const rsq_group *g, uint64_t seq)
 
 static void read_all(batch *b, const rsq_group *g, rsq_core *core)
 {
+    int64_t began = rsq_profile_begin();
     rsq_request rq = rsq_run_request(b->runs[0].live);
     rsq_lease lease = {0};
     rsq_error err = {0};
@@ -162,6 +164,7 @@ static void read_all(batch *b, const rsq_group *g, rsq_core *core)
     }
     if (code == RSQ_OK)
         rsq_core_release(core, &lease);
+    rsq_profile_end(RSQ_TIME_STREAM_RUN, began);
     for (; done < b->count; done++)
         rsq_run_fail(&b->runs[done], code, &err);
 }

@@ -6,6 +6,7 @@
  * stream that joined while a run was overtaken skips that run: its answer may be
  * older than the stream.
  */
+#include "base/profile.h"
 #include "stream/stream.h"
 
 /* What a stream was handed, when something newer waits already. */
@@ -66,6 +67,8 @@ bool rsq_comparisons_collect_locked(rsq_comparisons *c, const rsq_live *live)
 
 void rsq_comparisons_run(rsq_comparisons *c, const rsq_outcome *o)
 {
+    int64_t began = rsq_profile_begin();
+
     for (size_t i = 0; i < c->laggards; i++)
         c->equal[i] = rsq_outcome_equal(&c->handed[i], o);
     for (size_t i = 0; o->result && i < c->diffs; i++) {
@@ -74,6 +77,7 @@ void rsq_comparisons_run(rsq_comparisons *c, const rsq_outcome *o)
         if (rsq_diff_is_possible(w->before, o->result))
             w->diff = rsq_diff_new(w->before, o->result, w->key);
     }
+    rsq_profile_end(c->diffs ? RSQ_TIME_STREAM_DIFF : RSQ_TIME_STREAM_COMPARE, began);
 }
 
 void rsq_comparisons_fini(rsq_comparisons *c)
@@ -107,6 +111,7 @@ static void publish_to_locked(rsq_stream *s, const rsq_outcome *o, const rsq_rea
 void rsq_live_publish_locked(rsq_live *live, const rsq_outcome *o, const rsq_reason *why,
                              const rsq_comparisons *c)
 {
+    int64_t began = rsq_profile_begin();
     rsq_outcome before = live->last;
     rsq_stream *next;
 
@@ -119,6 +124,7 @@ void rsq_live_publish_locked(rsq_live *live, const rsq_outcome *o, const rsq_rea
         else
             publish_to_locked(s, o, why, c);
     }
+    rsq_profile_end(RSQ_TIME_STREAM_EMIT, began);
 }
 
 void rsq_live_repeat_locked(rsq_live *live)

@@ -4,6 +4,7 @@
 #include <assert.h>
 
 #include "base/error.h"
+#include "base/profile.h"
 #include "sql/clock.h"
 #include "stream/stream.h"
 
@@ -211,6 +212,7 @@ void rsq_run_fini(rsq_run *r)
 
 static void read_leased(rsq_run *r, rsq_core *core)
 {
+    int64_t began = rsq_profile_begin();
     rsq_request rq = rsq_run_request(r->live);
     rsq_lease lease = {0};
     rsq_error err = {0};
@@ -222,14 +224,17 @@ static void read_leased(rsq_run *r, rsq_core *core)
     }
     rsq_run_read(r, lease.conn);
     rsq_core_release(core, &lease);
+    rsq_profile_end(RSQ_TIME_STREAM_RUN, began);
 }
 
 static void finish(rsq_run *r)
 {
     rsq_streams *ss = r->live->owner;
     rsq_comparisons c = {0};
+    int64_t began = rsq_profile_begin();
 
     r->repeated = rsq_outcome_equal(&r->live->last, &r->outcome);
+    rsq_profile_end(RSQ_TIME_STREAM_COMPARE, began);
     rsq_mutex_lock(&ss->mu);
     if (!r->repeated && rsq_comparisons_collect_locked(&c, r->live)) {
         rsq_mutex_unlock(&ss->mu);

@@ -5,6 +5,7 @@
 #include "base/alloc.h"
 #include "base/error.h"
 #include "base/plant.h"
+#include "base/profile.h"
 #include "stream/group.h"
 #include "stream/stream.h"
 
@@ -395,11 +396,15 @@ typedef struct telling {
 
 static void tell_locked(rsq_live *live, const telling *t)
 {
+    int64_t began = rsq_profile_begin();
+
+    rsq_profile_count(RSQ_COUNT_STREAM_CANDIDATES, 1);
     rsq_live_note_locked(live, t->rules, t->tables, t->changes->commit_seq);
     if (is_left_out(live, t->changes))
         rsq_live_skip_locked(live, t->changes->commit_seq);
     else
         rsq_live_wake_locked(live, t->urgency);
+    rsq_profile_end(RSQ_TIME_STREAM_HANDOFF, began);
 }
 
 static void tell_found_locked(rsq_index_entry *e, void *ctx)
@@ -436,9 +441,9 @@ static void check_others_locked(rsq_streams *ss)
         rsq_live_check_locked(live);
 }
 
-void rsq_streams_commit(void *streams, const rsq_changes *changes)
+/* Inlined twice below. */
+static inline __attribute__((always_inline)) void commit(rsq_streams *ss, const rsq_changes *changes)
 {
-    rsq_streams *ss = streams;
     /* Without a number it is no commit, but rsq_notify(). */
     telling t = {
         .changes = changes, .urgency = RSQ_URGENT, .rules = changes->commit_seq ? 0 : RSQ_WHY_NOTIFY};
@@ -459,6 +464,22 @@ void rsq_streams_commit(void *streams, const rsq_changes *changes)
         rsq_index_match(&ss->index, changes, tell_found_locked, &t);
     check_others_locked(ss);
     rsq_mutex_unlock(&ss->mu);
+}
+
+static __attribute__((noinline, cold)) void commit_timed(rsq_streams *ss, const rsq_changes *changes)
+{
+    int64_t began = rsq_profile_begin();
+
+    commit(ss, changes);
+    rsq_profile_end(RSQ_TIME_STREAM_INVALIDATE, began);
+}
+
+void rsq_streams_commit(void *streams, const rsq_changes *changes)
+{
+    if (rsq_profile_on())
+        commit_timed(streams, changes);
+    else
+        commit(streams, changes);
 }
 
 void rsq_streams_count(rsq_streams *ss, rsq_streams_figures *out)
