@@ -6,6 +6,7 @@
 #include <stdarg.h>
 #include <string.h>
 
+#include "audit.h"
 #include "bench.h"
 #include "cases.h"
 #include "fresh.h"
@@ -37,6 +38,8 @@ static const char help[] =
     "  seeds        the figures that this library began with, and what they are here; exit status 1 if one "
     "is\n"
     "               not measured; --filter chooses lines, e.g. '000/*'\n"
+    "  audit writer, audit reader\n"
+    "               where the time goes inside the library, by its own counters\n"
     "\n"
     "options:\n"
     "  --filter GLOB  only cases whose WORKLOAD/CASE matches, e.g. 'rows/*'\n"
@@ -146,6 +149,8 @@ int main(int argc, char **argv)
     const bench_command *command = &commands[0];
     int options = 1;
 
+    if (argc > 1 && strcmp(argv[1], "audit") == 0)
+        return bench_audit(argc - 2, argv + 2);
     for (int i = 1; i < argc; i++) {
         if (strcmp(argv[i], "--help") == 0) {
             fputs(help, stdout);
