@@ -227,7 +227,7 @@ rsq_code rsq_writer_acquire(rsq_writer *w, const rsq_client *client, const char 
     return code;
 }
 
-static void end_turn(rsq_writer *w)
+static inline __attribute__((always_inline)) void end_turn(rsq_writer *w)
 {
     if (publish(w))
         note_log(w);
