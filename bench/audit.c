@@ -54,6 +54,15 @@ double audit_high(const audit *a, const audit_band *b)
     return high;
 }
 
+static double mean(const audit *a, const audit_band *b)
+{
+    double sum = 0;
+
+    for (unsigned i = 0; i < a->effort.passes; i++)
+        sum += b->of[i];
+    return sum / a->effort.passes;
+}
+
 void audit_band_text(const audit *a, const audit_band *b, char text[AUDIT_BAND_TEXT])
 {
     char low[AUDIT_BAND_TEXT / 2 - 1], high[AUDIT_BAND_TEXT / 2 - 1];
@@ -71,9 +80,9 @@ void audit_json(const audit *a, const char *name, const char *workload, const ch
 {
     if (a->json)
         fprintf(a->json,
-                "{\"audit\":\"%s\",\"workload\":\"%s\",\"part\":\"%s\",\"unit\":\"%s\",\"low\":%.4f,"
-                "\"high\":%.4f}\n",
-                name, workload, part, unit, audit_low(a, b), audit_high(a, b));
+                "{\"workload\":\"audit-%s\",\"case\":\"%s\",\"peer\":\"%s\",\"unit\":\"%s\",\"low\":%.4f,"
+                "\"value\":%.4f,\"high\":%.4f}\n",
+                name, workload, part, unit, audit_low(a, b), mean(a, b), audit_high(a, b));
 }
 
 static int usage_error(const char *what, const char *about)

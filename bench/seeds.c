@@ -69,11 +69,11 @@ typedef struct figure {
     LADDER("000", what, published, "transfer/*", "transfer/" of, peer, "median", 1, "us")
 
 /* Shares of the wall of a write burst, and what follows from them. */
-#define WRITER(workload, handle, step, dispatch)                                              \
-    AUDIT("003", workload ": writer handle", handle, workload, "handle", "% of the wall"),    \
-        AUDIT("003", workload ": SQLite step", step, workload, "step", "% of the wall"),      \
-        AUDIT("003", workload ": dispatch", dispatch, workload, "dispatch", "% of the wall"), \
-        AUDIT("003", workload ": a write", "not given", workload, "write_us", "us"),          \
+#define WRITER(workload, handle, step, dispatch)                                                     \
+    AUDIT("003", workload ": writer handle", handle, workload, "writer handle", "% of the wall"),    \
+        AUDIT("003", workload ": SQLite step", step, workload, "SQLite step", "% of the wall"),      \
+        AUDIT("003", workload ": dispatch", dispatch, workload, "writer dispatch", "% of the wall"), \
+        AUDIT("003", workload ": a write", "not given", workload, "wall", "us"),                     \
         AUDIT("003", workload ": parked waiters", "0", workload, "parked_total", "waiters")
 
 static const figure figures[] = {

@@ -31,7 +31,7 @@ def audit(which):
             if run.returncode == 0 or "unexplained" not in run.stderr:
                 break
         lines = [json.loads(line) for line in pathlib.Path(folder, "out").read_text(encoding="utf-8").splitlines()]
-    found = {(x["workload"], x["part"], x["unit"]): (x["low"], x["high"]) for x in lines if "audit" in x}
+    found = {(x["case"], x["peer"], x["unit"]): (x["low"], x["high"]) for x in lines if "value" in x}
     return found, run
 
 
