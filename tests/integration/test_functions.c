@@ -69,6 +69,14 @@ static void expect_refused(probe *p, const char *what)
         fail_msg("%s: %s", what, err->message);
 }
 
+/* Older ones have no timediff() and take "subsec" for a date that means nothing. */
+static bool is_known(const char *text)
+{
+    bool recent = strtol(rsq_sqlite_version() + 2, NULL, 10) >= 43; /* 3.43 */
+
+    return recent || !(strstr(text, "subsec") || strstr(text, "timediff"));
+}
+
 static void what_is_refused(void **state)
 {
     static const char *const refused[] = {
@@ -103,8 +111,11 @@ static void what_is_refused(void **state)
 
     start(f);
     for (size_t i = 0; i < LENGTH(refused); i++) {
-        probe *p = WATCH(f, refused[i]);
+        probe *p;
 
+        if (!is_known(refused[i]))
+            continue;
+        p = WATCH(f, refused[i]);
         expect_refused(p, refused[i]);
         EXPECT_END(p);
     }
@@ -128,8 +139,10 @@ static void what_is_accepted(void **state)
     fixture *f = *state;
 
     start(f);
-    for (size_t i = 0; i < LENGTH(accepted); i++)
-        EXPECT_KIND(WATCH(f, accepted[i]), RSQ_EVENT_RESULT);
+    for (size_t i = 0; i < LENGTH(accepted); i++) {
+        if (is_known(accepted[i]))
+            EXPECT_KIND(WATCH(f, accepted[i]), RSQ_EVENT_RESULT);
+    }
 }
 
 /* Bound at the same place as a date that is exact. */
@@ -149,8 +162,11 @@ static void a_parameter_asks_for_the_time(void **state)
         EXPECT_KIND(WATCH_WITH(f, queries[i], &day, 1), RSQ_EVENT_RESULT);
         for (size_t j = 0; j < LENGTH(times); j++) {
             rsq_value time = rsq_text(times[j]);
-            probe *p = WATCH_WITH(f, queries[i], &time, 1);
+            probe *p;
 
+            if (!is_known(times[j]))
+                continue;
+            p = WATCH_WITH(f, queries[i], &time, 1);
             expect_refused(p, queries[i]);
             EXPECT_END(p);
         }
