@@ -63,8 +63,10 @@ static void splice_locked(rsq_queue *q, rsq_queue_node *first, rsq_queue_node *l
     /* The descriptor is a level: only the step from empty to not empty is a system call. */
     if (was_empty && q->fd >= 0)
         rsq_wakeup_set(q->fd);
-    if (q->sleepers > 0)
+    if (q->sleepers > 0) {
+        q->called_ns = rsq_now_ns();
         rsq_cond_broadcast(&q->changed);
+    }
     call_wakeup_locked(q);
     wakes = wakes || (q->woken && !was_woken);
     rsq_profile_count(wakes ? RSQ_COUNT_QUEUE_WAKES_SENT : RSQ_COUNT_QUEUE_WAKES_SAVED, 1);
@@ -271,7 +273,7 @@ static void wait_locked(rsq_queue *q, uint32_t timeout_ms)
         q->sleepers--;
     }
     if (looks)
-        rsq_spin_slept(&q->spin); /* in vain */
+        rsq_spin_slept(&q->spin, q->called_ns); /* in vain */
     rsq_profile_end(RSQ_TIME_QUEUE_WAIT, began);
 }
 

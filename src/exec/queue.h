@@ -39,6 +39,7 @@ struct rsq_queue {
     uintptr_t dispatching; /* the thread that dispatches; 0: none */
     unsigned depth;        /* of nested dispatches on it */
     rsq_spin spin;         /* of rsq_queue_wait(); one thread consumes */
+    int64_t called_ns;     /* when somebody asleep was woken last */
     rsq_wakeup_fn wakeup;  /* called with mu held; NULL: none */
     void *wakeup_ctx;      /* borrowed */
     bool woken;            /* it was called, and no dispatch has begun since */

@@ -79,7 +79,7 @@ static void rest_locked(rsq_workers *ws, rsq_spin *spin)
     (void)rsq_cond_wait_until(&ws->work, &ws->mu, RSQ_NO_DEADLINE);
     ws->idle--;
     if (looked)
-        rsq_spin_slept(spin);
+        rsq_spin_slept(spin, ws->called_ns);
     rsq_profile_end(RSQ_TIME_WORKERS_ASLEEP, began);
     /* It may have woken without a signal; then somebody is signalled once too often, never too seldom. */
     if (ws->coming > 0)
@@ -151,6 +151,7 @@ static void call_for_locked(rsq_workers *ws)
     if (atomic_load_explicit(&ws->waiting, memory_order_relaxed) <= ws->spinning + ws->coming)
         return;
     if (ws->idle > ws->coming) {
+        ws->called_ns = rsq_now_ns();
         ws->coming++;
         rsq_cond_signal(&ws->work);
     } else if (ws->started < ws->max) {

@@ -50,6 +50,7 @@ typedef struct rsq_workers {
     unsigned idle;      /* asleep, or signalled and not awake yet */
     unsigned coming;    /* signalled or just started, and sure to look for a job */
     unsigned started;
+    int64_t called_ns; /* when somebody asleep was signalled last */
     bool stopping;
 
     /* Jobs that wait. Written under mu; read without by the one that spins, who then takes mu. */

@@ -175,7 +175,7 @@ static rsq_write_state wait_locked(rsq_writer *w, rsq_write *write, uint32_t tim
         in_time =
             rsq_cond_wait_until(&write->cond, &w->mu, in_time ? deadline_ns : RSQ_NO_DEADLINE) && in_time;
     if (in_vain)
-        rsq_spin_slept(&w->spin);
+        rsq_spin_slept(&w->spin, rsq_now_ns());
     if (write->state == RSQ_WRITE_WAITING)
         rsq_writes_remove(&w->line, write);
     rsq_profile_end(RSQ_TIME_WRITER_WAIT, began);

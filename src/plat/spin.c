@@ -46,11 +46,11 @@ bool rsq_spin_while_zero(rsq_spin *s, const _Atomic size_t *count)
     return false;
 }
 
-void rsq_spin_slept(rsq_spin *s)
+void rsq_spin_slept(rsq_spin *s, int64_t called_ns)
 {
     uint32_t limit = s->limit_ns ? s->limit_ns : LIMIT_MAX_NS;
 
-    if (rsq_now_ns() < s->began_ns + LIMIT_MAX_NS)
+    if (called_ns >= s->began_ns && called_ns < s->began_ns + LIMIT_MAX_NS)
         s->limit_ns = LIMIT_MAX_NS;
     else
         s->limit_ns = limit > 2 * LIMIT_MIN_NS ? limit / 2 : LIMIT_MIN_NS;

@@ -23,7 +23,8 @@ typedef struct rsq_spin {
 /* Look at `count` until it is not zero or the time is over; true: it is not zero. Synchronises nothing. */
 bool rsq_spin_while_zero(rsq_spin *s, const _Atomic size_t *count);
 
-/* It was in vain, and the thread has slept until now. */
-void rsq_spin_slept(rsq_spin *s);
+/* It was in vain, and the thread slept until somebody called it at `called_ns` (rsq_now_ns()), which is
+ * earlier than it woke by what a wake-up takes; a time before it looked: nobody did. */
+void rsq_spin_slept(rsq_spin *s, int64_t called_ns);
 
 #endif
