@@ -623,8 +623,8 @@ RSQ_API rsq_code rsq_begin(rsq_db *db, const rsq_call_options *opts, rsq_tx **ou
  *         failed (a deferred foreign key; the message begins with "commit:") or
  *         when SQLite had rolled it back before; RSQ_ETIMEOUT when it was left
  *         idle; RSQ_ECLOSED; RSQ_EIO, RSQ_EFULL and so on from the COMMIT.
- *         RSQ_EMISUSE: it was given up before, a call on it runs, or it is a
- *         function's. RSQ_EINVAL: `tx` is NULL.
+ *         RSQ_EMISUSE: it was given up before, a call on it runs or an asynchronous
+ *         one waits, or it is a function's. RSQ_EINVAL: `tx` is NULL.
  *
  * Thread: any.
  */

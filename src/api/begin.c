@@ -39,7 +39,7 @@ rsq_code rsq_commit(rsq_tx *tx, rsq_error *err)
 {
     rsq_code code = check_handle(tx, err);
 
-    return code == RSQ_OK ? rsq_begun_commit(tx->begun, err) : code;
+    return code == RSQ_OK ? rsq_begun_commit(tx->begun, false, err) : code;
 }
 
 rsq_code rsq_rollback(rsq_tx *tx, rsq_error *err)

@@ -268,21 +268,15 @@ static rsq_begun *make_handle(rsq_core *core, const rsq_client *client, uint32_t
 
 static const char holder_name[] = "a transaction (rsq_begin)";
 
-/* With the turn held, and RESTING afterwards. On failure the turn stays the caller's. */
-static rsq_code begin_with_turn(rsq_begun *b, bool moves, uint32_t origin, rsq_error *err)
+/* With the turn held and the transaction begun; RESTING afterwards. */
+static void hand_over(rsq_begun *b, bool moves)
 {
-    rsq_core *core = b->tx.core;
-    rsq_code code = rsq_conn_begin(core->writer.conn, origin, err);
-
-    if (code != RSQ_OK)
-        return code;
     /* Listed while it is BUSY, so that nobody ends it before its alarm is set. */
     begin_call_locked(b, rsq_thread_self());
     if (!moves)
-        atomic_store_explicit(&core->begins.thread, b->busy_thread, memory_order_relaxed);
+        atomic_store_explicit(&b->tx.core->begins.thread, b->busy_thread, memory_order_relaxed);
     enlist(b);
     rsq_begun_leave(b);
-    return RSQ_OK;
 }
 
 static rsq_code acquire_and_begin(rsq_begun *b, bool moves, uint32_t origin, uint32_t timeout_ms,
@@ -294,9 +288,11 @@ static rsq_code acquire_and_begin(rsq_begun *b, bool moves, uint32_t origin, uin
 
     if (code != RSQ_OK)
         return code;
-    code = begin_with_turn(b, moves, origin, err);
+    code = rsq_conn_begin(core->writer.conn, origin, err);
     if (code != RSQ_OK)
         rsq_writer_release(&core->writer);
+    else
+        hand_over(b, moves);
     return code;
 }
 
@@ -326,22 +322,19 @@ rsq_code rsq_begun_start(rsq_core *core, const rsq_client *client, bool moves, u
     return RSQ_OK;
 }
 
-rsq_code rsq_begun_adopt(rsq_core *core, const rsq_client *client, uint32_t origin, uint32_t idle_ms,
-                         rsq_tx **out, rsq_error *err)
+rsq_code rsq_begun_adopt(rsq_core *core, const rsq_client *client, uint32_t idle_ms, rsq_tx **out,
+                         rsq_error *err)
 {
     rsq_begun *b = make_handle(core, client, idle_ms);
-    rsq_code code;
 
-    if (!b)
+    if (!b) {
+        rsq_conn_rollback(core->writer.conn);
         return rsq_error_set(err, RSQ_ENOMEM, "out of memory");
+    }
     /* The name that it has now goes with the op. */
     rsq_writer_rename(&core->writer, holder_name, sizeof holder_name - 1);
-    code = begin_with_turn(b, true, origin, err);
-    if (code != RSQ_OK) {
-        rsq_begun_unref(b);
-        return code;
-    }
     *out = &b->tx;
+    hand_over(b, true);
     return RSQ_OK;
 }
 
@@ -355,10 +348,21 @@ rsq_code rsq_begun_ask(rsq_begun *b)
         code = b->given_up || b->why.code == 0 ? RSQ_EMISUSE : (rsq_code)b->why.code;
     else
         rsq_client_asked((rsq_client *)(uintptr_t)b->tx.client);
-    if (code == RSQ_OK)
+    if (code == RSQ_OK) {
+        b->asked++;
         atomic_fetch_add_explicit(&b->refs, 1, memory_order_relaxed);
+        /* The writer's thread uses it from here on, and may end it. */
+        atomic_store_explicit(&b->tx.core->begins.thread, 0, memory_order_relaxed);
+    }
     rsq_mutex_unlock(&b->mu);
     return code;
+}
+
+void rsq_begun_asked(rsq_begun *b)
+{
+    rsq_mutex_lock(&b->mu);
+    b->asked--;
+    rsq_mutex_unlock(&b->mu);
 }
 
 void rsq_begun_unask(rsq_begun *b)
@@ -366,6 +370,7 @@ void rsq_begun_unask(rsq_begun *b)
     rsq_core *core = b->tx.core;
     rsq_client *client = (rsq_client *)(uintptr_t)b->tx.client;
 
+    rsq_begun_asked(b);
     rsq_begun_unref(b);
     rsq_writer_answered(&core->writer, client);
 }
@@ -373,7 +378,7 @@ void rsq_begun_unask(rsq_begun *b)
 /* --- the caller's end of it --- */
 
 /* Give the handle up. RSQ_OK: `*mine` says whether the caller ends it, or it had ended. */
-static rsq_code give_up(rsq_begun *b, bool *mine, rsq_error *err)
+static rsq_code give_up(rsq_begun *b, bool overtakes, bool *mine, rsq_error *err)
 {
     rsq_code code = RSQ_OK;
 
@@ -383,6 +388,9 @@ static rsq_code give_up(rsq_begun *b, bool *mine, rsq_error *err)
         code = has_ended(err);
     } else if (b->state == RSQ_BEGUN_BUSY) {
         code = rsq_error_set(err, RSQ_EMISUSE, "a call on the transaction runs: it cannot end now");
+    } else if (!overtakes && b->state == RSQ_BEGUN_RESTING && b->asked > 0) {
+        code =
+            rsq_error_set(err, RSQ_EMISUSE, "asynchronous calls on the transaction wait: it cannot end now");
     } else {
         b->given_up = true;
         *mine = b->state == RSQ_BEGUN_RESTING;
@@ -405,10 +413,10 @@ static rsq_code ended_before(rsq_begun *b, rsq_error *err)
     return (rsq_code)b->why.code;
 }
 
-rsq_code rsq_begun_commit(rsq_begun *b, rsq_error *err)
+rsq_code rsq_begun_commit(rsq_begun *b, bool in_line, rsq_error *err)
 {
     bool mine;
-    rsq_code code = give_up(b, &mine, err);
+    rsq_code code = give_up(b, in_line, &mine, err);
 
     if (code != RSQ_OK)
         return code;
@@ -425,7 +433,7 @@ rsq_code rsq_begun_commit(rsq_begun *b, rsq_error *err)
 rsq_code rsq_begun_rollback(rsq_begun *b, rsq_error *err)
 {
     bool mine;
-    rsq_code code = give_up(b, &mine, err);
+    rsq_code code = give_up(b, true, &mine, err);
 
     if (code != RSQ_OK)
         return code;

@@ -46,6 +46,7 @@ typedef struct rsq_begun {
     rsq_begun_state state;
     uintptr_t busy_thread; /* whose call runs, while BUSY */
     unsigned calls;        /* that run: more than one inside a nested transaction's function */
+    unsigned asked;        /* asynchronous calls that have not begun */
     bool given_up;         /* the caller has committed or rolled back */
     bool lost;             /* SQLite rolled it back by itself */
     rsq_error why;         /* how it ended, or is told to; code 0: neither */
@@ -63,8 +64,8 @@ rsq_code rsq_begun_start(rsq_core *core, const rsq_client *client, bool moves, u
                          uint32_t idle_ms, uint32_t timeout_ms, rsq_tx **out, rsq_error *err);
 
 /* The same for who has the turn, which is the transaction's if it is RSQ_OK. */
-rsq_code rsq_begun_adopt(rsq_core *core, const rsq_client *client, uint32_t origin, uint32_t idle_ms,
-                         rsq_tx **out, rsq_error *err);
+rsq_code rsq_begun_adopt(rsq_core *core, const rsq_client *client, uint32_t idle_ms, rsq_tx **out,
+                         rsq_error *err);
 
 /*
  * An asynchronous call is about to be submitted: RSQ_OK keeps the handle until
@@ -74,15 +75,19 @@ rsq_code rsq_begun_adopt(rsq_core *core, const rsq_client *client, uint32_t orig
  */
 rsq_code rsq_begun_ask(rsq_begun *b);
 void rsq_begun_unask(rsq_begun *b);
+void rsq_begun_asked(rsq_begun *b); /* it begins */
 void rsq_begun_unref(rsq_begun *b);
 
 /* For one call on the handle: from RESTING to BUSY, or one more inside a nested function. Else why not. */
 rsq_code rsq_begun_enter(rsq_begun *b, rsq_error *err);
 void rsq_begun_leave(rsq_begun *b);
 
-/* End it and give the handle up. RSQ_EMISUSE: it is given up already, or a call runs; then nothing happens.
+/*
+ * End it and give the handle up. RSQ_EMISUSE: it is given up already, or a call
+ * runs; then nothing happens. `in_line`: asked for in line with the asynchronous
+ * calls; else it is RSQ_EMISUSE if one waits, of which it would commit the part before.
  */
-rsq_code rsq_begun_commit(rsq_begun *b, rsq_error *err);
+rsq_code rsq_begun_commit(rsq_begun *b, bool in_line, rsq_error *err);
 rsq_code rsq_begun_rollback(rsq_begun *b, rsq_error *err);
 
 /* Would this thread wait for the writer that it holds itself? RSQ_OK or RSQ_EMISUSE. */

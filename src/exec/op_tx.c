@@ -18,7 +18,7 @@ static rsq_code run_write(rsq_op *op, rsq_error *err)
     case RSQ_OP_BATCH:
         return rsq_tx_run_batch(op->tx, rq, op->rows, &op->results[0], err);
     case RSQ_OP_COMMIT:
-        return rsq_begun_commit(op->tx->begun, err);
+        return rsq_begun_commit(op->tx->begun, true, err);
     default:
         assert(op->kind == RSQ_OP_ROLLBACK);
         return rsq_begun_rollback(op->tx->begun, err);
@@ -45,6 +45,7 @@ void rsq_op_tx_run(rsq_job *job)
     rsq_error error;
     rsq_code code;
 
+    rsq_begun_asked(b);
     if (rsq_stop_why(&op->stop) == RSQ_OK) {
         code = run_begun(op, &error);
         error.row = code != RSQ_OK && op->kind == RSQ_OP_BATCH ? error.row : -1;

@@ -54,10 +54,12 @@ static void run_alone(rsq_write *write, rsq_conn *conn)
         return;
     }
     if (ow->kind == RSQ_OP_BEGIN) {
+        /* Here another process's lock may be waited for, which the op's end ends too. */
+        m->code = rsq_conn_begin(conn, m->rq->origin, &error);
         /* What comes from here on is an end of the transaction, and no end of the op. */
         leave(m);
-        m->code =
-            rsq_begun_adopt(ow->op->core, write->client, m->rq->origin, ow->idle_ms, &ow->op->begun, &error);
+        if (m->code == RSQ_OK)
+            m->code = rsq_begun_adopt(ow->op->core, write->client, ow->idle_ms, &ow->op->begun, &error);
         write->keeps_turn = m->code == RSQ_OK;
         if (m->code != RSQ_OK)
             m->error = rsq_error_copy(&error);

@@ -300,6 +300,9 @@ static rsq_code acquire_listed(rsq_readers *rs, const rsq_client *client, const 
         r->kept = false;
         r->lease = ++rs->leases;
         rsq_holder_set(&r->holder, sql, sql_len);
+        /* One that was handed on was never listed: only here is the lease before it seen to be over. */
+        if (rs->watchers > 0)
+            rsq_cond_broadcast(&rs->quiet);
     } else {
         code = none_in_time_locked(rs, client, err);
     }

@@ -1,6 +1,7 @@
 #include "sql/clock.h"
 
 #include <sqlite3.h>
+#include <stdbool.h>
 #include <stdio.h>
 
 #include "base/alloc.h"
@@ -126,13 +127,13 @@ static sqlite3_vfs make_vfs(sqlite3_vfs *base)
                      .mxPathname = base->mxPathname,
                      .pAppData = base,
                      .xOpen = open_file,
-                     .xDelete = delete_file,
+                     .xDelete = base->xDelete ? delete_file : NULL,
                      .xAccess = access_file,
                      .xFullPathname = full_pathname,
                      .xRandomness = randomness,
                      .xSleep = sleep_us,
                      .xCurrentTime = current_time,
-                     .xGetLastError = last_error};
+                     .xGetLastError = base->xGetLastError ? last_error : NULL};
 
     if (base->xDlOpen) {
         v.xDlOpen = dl_open;
@@ -153,20 +154,36 @@ static sqlite3_vfs make_vfs(sqlite3_vfs *base)
 static clock_vfs *add_locked(sqlite3_vfs *base)
 {
     clock_vfs *c = rsq_alloc_zero(sizeof *c);
+    sqlite3_vfs *second = base->pNext;
+    static unsigned number;
 
     if (!c)
         return NULL;
     /* The address tells apart what has the same name. */
-    (void)snprintf(c->name, sizeof c->name, "resqlite-%.20s-%p", base->zName, (void *)base);
+    (void)snprintf(c->name, sizeof c->name, "resqlite-%.20s-%p-%u", base->zName, (void *)base, number++);
     c->vfs = make_vfs(base);
     c->vfs.zName = c->name;
     if (sqlite3_vfs_register(&c->vfs, 0) != SQLITE_OK) {
         rsq_free(c);
         return NULL;
     }
+    /* SQLite puts it behind the default, and takes what is there when that is unregistered. */
+    if (second)
+        (void)sqlite3_vfs_register(second, 0);
     c->next = clocks.first;
     clocks.first = c;
     return c;
+}
+
+/* Made for it, and not for one that had its address before? */
+static bool is_of(const clock_vfs *c, sqlite3_vfs *base)
+{
+    sqlite3_vfs now = make_vfs(base);
+
+    return c->vfs.pAppData == base && c->vfs.iVersion == now.iVersion && c->vfs.szOsFile == now.szOsFile &&
+           c->vfs.mxPathname == now.mxPathname && c->vfs.xDelete == now.xDelete &&
+           c->vfs.xDlOpen == now.xDlOpen && c->vfs.xGetLastError == now.xGetLastError &&
+           c->vfs.xCurrentTimeInt64 == now.xCurrentTimeInt64 && c->vfs.xSetSystemCall == now.xSetSystemCall;
 }
 
 const char *rsq_clock_vfs(void)
@@ -177,7 +194,7 @@ const char *rsq_clock_vfs(void)
     if (!base)
         return NULL;
     rsq_mutex_lock(&clocks.mu);
-    for (c = clocks.first; c && c->vfs.pAppData != base; c = c->next)
+    for (c = clocks.first; c && !is_of(c, base); c = c->next)
         ;
     if (!c)
         c = add_locked(base);

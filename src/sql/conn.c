@@ -413,8 +413,9 @@ void rsq_conn_close(rsq_conn *c)
     rsq_capture_fini(&c->capture);
     rsq_changes_fini(&c->committed);
     rsq_functions_fini(&c->functions);
-    sqlite3_close_v2(c->db);
+    /* Before: with a statement of the program's own the files stay open until that is finalised. */
     rsq_conn_free_mappings(c);
+    sqlite3_close_v2(c->db);
     rsq_free(c);
 }
 

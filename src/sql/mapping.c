@@ -25,6 +25,7 @@
 struct rsq_mapping {
     sqlite3_io_methods methods; /* first: what the file points at is this */
     const sqlite3_io_methods *original;
+    sqlite3_file *file; /* borrowed from SQLite while the connection is open */
     unsigned kept;
     rsq_mapping *next; /* of the connection */
 };
@@ -52,6 +53,7 @@ static void keep(rsq_conn *c, const char *schema)
     if (!m)
         return;
     m->original = file->pMethods;
+    m->file = file;
     m->methods = *file->pMethods;
     m->methods.xUnfetch = unfetch;
     m->next = c->mappings;
@@ -74,6 +76,7 @@ void rsq_conn_free_mappings(rsq_conn *c)
         rsq_mapping *m = c->mappings;
 
         c->mappings = m->next;
+        m->file->pMethods = m->original;
         rsq_free(m);
     }
 }

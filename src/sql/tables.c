@@ -80,8 +80,11 @@ static int find_or_add(rsq_tables *ts, const char *schema, const char *table)
     size_t schema_len = strlen(schema);
 
     for (size_t i = 0; i < ts->count; i++) {
-        if (is_same(&ts->names[i], schema, schema_len, table))
-            return (int)i;
+        if (!is_same(&ts->names[i], schema, schema_len, table))
+            continue;
+        /* As it is written now: a table that was dropped and made again may have other letters. */
+        memcpy(ts->names[i].text + schema_len + 1, table, ts->names[i].len - schema_len - 1);
+        return (int)i;
     }
     return add(ts, schema, schema_len, table);
 }

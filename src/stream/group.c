@@ -113,11 +113,20 @@ static void collect_more_locked(batch *b, const rsq_group *g, uint64_t seq)
 
     for (rsq_live *live = g->lives; live && b->count < b->capacity; live = live->group_next) {
         bool woken = was_woken(live);
+        uint64_t why_seq = live->why_seq;
+        rsq_reason *why;
 
         if (!woken && (live->state != RSQ_LIVE_IDLE || seq <= told_seq))
             continue;
         take_locked(b, live);
         live->marked = woken && told_seq > seq;
+        /* It is a reason of the run that follows; if the snapshot has it too, it is added at the end. */
+        if (live->marked) {
+            why = &b->runs[b->count - 1].why;
+            live->entry.why = *why;
+            live->why_seq = why_seq;
+            *why = (rsq_reason){0};
+        }
         /* What woke it may have been a change of the schema, and this snapshot has the old one. */
         live->unsure = live->marked;
     }

@@ -86,6 +86,29 @@ static void expect_free(fixture *f)
 
 /* --- the whole way --- */
 
+/* A blocking commit takes all calls that were asked for before it, or is refused. */
+static void commit_overtakes_nobody(void **state)
+{
+    fixture *f = *state;
+
+    start(f);
+    for (int i = 1; i <= 100; i++) {
+        rsq_tx *tx = taken(begin(f, NULL));
+        rsq_op *ops[3];
+        rsq_code code;
+
+        for (size_t j = 0; j < LENGTH(ops); j++)
+            ops[j] = insert(tx, "x");
+        code = rsq_commit(tx, NULL);
+        assert_true(code == RSQ_OK || code == RSQ_EMISUSE);
+        for (size_t j = 0; j < LENGTH(ops); j++)
+            expect(ops[j], RSQ_OK);
+        if (code != RSQ_OK)
+            expect(commit(tx), RSQ_OK);
+        assert_int_equal(INTEGER(f, "SELECT count(*) FROM items"), 3 * i);
+    }
+}
+
 /* All calls are submitted at once: they run in that order, and what came in line behind it runs after it. */
 static void in_order(void **state)
 {
@@ -424,11 +447,21 @@ static void read_only(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        CASE(in_order),      CASE(rolled_back),     CASE(beside_blocking_calls),
-        CASE(by_callbacks),  CASE(in_memory),       CASE(ends_in_line),
-        CASE(not_taken),     CASE(left_idle),       CASE(after_the_end),
-        CASE(failed_commit), CASE(cancelled_calls), CASE(closed),
-        CASE(bad_arguments), CASE(read_only),
+        CASE(commit_overtakes_nobody),
+        CASE(in_order),
+        CASE(rolled_back),
+        CASE(beside_blocking_calls),
+        CASE(by_callbacks),
+        CASE(in_memory),
+        CASE(ends_in_line),
+        CASE(not_taken),
+        CASE(left_idle),
+        CASE(after_the_end),
+        CASE(failed_commit),
+        CASE(cancelled_calls),
+        CASE(closed),
+        CASE(bad_arguments),
+        CASE(read_only),
     };
 
     return cmocka_run_group_tests_name("begin-async", tests, NULL, NULL);
