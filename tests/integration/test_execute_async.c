@@ -171,8 +171,9 @@ static void until_shared(fixture *f, bool (*attempt)(fixture *f))
 {
     open_with(f, 0);
     for (int i = 0; i < 100; i++) {
-        EXEC(f, "DELETE FROM t");
         fixture_unpark(f);
+        EXEC(f, "DELETE FROM t");
+        EXEC(f, "DROP TABLE IF EXISTS more");
         fixture_park(f, f->db);
         if (attempt(f))
             return;
@@ -318,7 +319,6 @@ static bool try_others(fixture *f)
     uint64_t first, last, second, third;
     bool shared;
 
-    EXEC(f, "DROP TABLE IF EXISTS more");
     a = insert(f, "a");
     b = insert(f, "b");
     table = submit(f, "CREATE TABLE more(x)", NULL, 0, NULL);
