@@ -46,7 +46,7 @@ typedef struct rsq_begun {
     rsq_begun_state state;
     uintptr_t busy_thread; /* whose call runs, while BUSY */
     unsigned calls;        /* that run: more than one inside a nested transaction's function */
-    unsigned asked;        /* asynchronous calls that have not begun */
+    unsigned asked;        /* asynchronous calls that have not run */
     bool given_up;         /* the caller has committed or rolled back */
     bool lost;             /* SQLite rolled it back by itself */
     rsq_error why;         /* how it ended, or is told to; code 0: neither */
@@ -75,7 +75,7 @@ rsq_code rsq_begun_adopt(rsq_core *core, const rsq_client *client, uint32_t idle
  */
 rsq_code rsq_begun_ask(rsq_begun *b);
 void rsq_begun_unask(rsq_begun *b);
-void rsq_begun_asked(rsq_begun *b); /* it begins */
+void rsq_begun_asked(rsq_begun *b); /* it has run, or will not */
 void rsq_begun_unref(rsq_begun *b);
 
 /* For one call on the handle: from RESTING to BUSY, or one more inside a nested function. Else why not. */

@@ -45,11 +45,13 @@ void rsq_op_tx_run(rsq_job *job)
     rsq_error error;
     rsq_code code;
 
-    rsq_begun_asked(b);
     if (rsq_stop_why(&op->stop) == RSQ_OK) {
         code = run_begun(op, &error);
+        rsq_begun_asked(b); /* only now: until it has run a blocking commit would overtake it */
         error.row = code != RSQ_OK && op->kind == RSQ_OP_BATCH ? error.row : -1;
         rsq_op_complete(op, code, &error);
+    } else {
+        rsq_begun_asked(b);
     }
     rsq_stop_detach(&op->stop);
     rsq_op_unref(op);
