@@ -80,6 +80,12 @@ static void open_spare_locked(rsq_readers *rs)
         rsq_spare_open(&rs->spare);
 }
 
+static void unlock(rsq_readers *rs)
+{
+    open_spare_locked(rs);
+    rsq_mutex_unlock(&rs->mu);
+}
+
 /* The end of a lease. */
 static void return_locked(rsq_readers *rs, rsq_reader *r)
 {
@@ -195,9 +201,8 @@ void rsq_readers_dismiss(rsq_readers *rs, const rsq_client *client)
 {
     rsq_mutex_lock(&rs->mu);
     rsq_line_dismiss_locked(&rs->waiting, client);
-    open_spare_locked(rs);
     rsq_cond_broadcast(&rs->quiet);
-    rsq_mutex_unlock(&rs->mu);
+    unlock(rs);
 }
 
 void rsq_readers_fini(rsq_readers *rs)
@@ -242,12 +247,11 @@ static rsq_code open_place(rsq_readers *rs, rsq_reader *r, rsq_error *err)
     rsq_mutex_lock(&rs->mu);
     if (code != RSQ_OK) {
         return_locked(rs, r);
-        open_spare_locked(rs);
     } else if (r->lost) {
         r->lost = false;
         rs->reopened++;
     }
-    rsq_mutex_unlock(&rs->mu);
+    unlock(rs);
     return code;
 }
 
@@ -306,8 +310,7 @@ static rsq_code acquire_listed(rsq_readers *rs, const rsq_client *client, const 
     } else {
         code = none_in_time_locked(rs, client, err);
     }
-    open_spare_locked(rs);
-    rsq_mutex_unlock(&rs->mu);
+    unlock(rs);
     if (code == RSQ_OK && !r->conn)
         code = open_place(rs, r, err);
     if (code == RSQ_OK)
@@ -345,8 +348,7 @@ static void release_listed(rsq_readers *rs, rsq_reader *r, rsq_conn *dead)
     if (r->kept)
         wake_keeper_locked(rs);
     return_locked(rs, r);
-    open_spare_locked(rs);
-    rsq_mutex_unlock(&rs->mu);
+    unlock(rs);
 }
 
 /* Before its connection may be closed: nobody interrupts it from here on. */
@@ -382,8 +384,7 @@ void rsq_readers_let_go(rsq_readers *rs)
 {
     rsq_mutex_lock(&rs->mu);
     let_go_locked(rs, 0);
-    open_spare_locked(rs);
-    rsq_mutex_unlock(&rs->mu);
+    unlock(rs);
 }
 
 /* How often who is too old is looked for, and told again: SQLite forgets an interrupt between two statements.
@@ -459,8 +460,7 @@ void rsq_readers_resume(rsq_readers *rs)
     atomic_store_explicit(&rs->paused, false, memory_order_relaxed);
     while (!rsq_line_empty(&rs->waiting) && (r = take_free_locked(rs)) != NULL)
         (void)rsq_line_grant_locked(&rs->waiting, r);
-    open_spare_locked(rs);
-    rsq_mutex_unlock(&rs->mu);
+    unlock(rs);
 }
 
 static bool any_before_locked(const rsq_readers *rs, uint64_t lease)
@@ -485,8 +485,7 @@ bool rsq_readers_outlast(rsq_readers *rs, const rsq_client *client, int64_t dead
         in_time = rsq_cond_wait_until(&rs->quiet, &rs->mu, deadline_ns);
     in_time = !any_before_locked(rs, last);
     rs->watchers--;
-    open_spare_locked(rs);
-    rsq_mutex_unlock(&rs->mu);
+    unlock(rs);
     return in_time;
 }
 
@@ -495,8 +494,7 @@ void rsq_readers_describe(rsq_readers *rs, char *out, size_t size)
     rsq_mutex_lock(&rs->mu);
     shut_spare_locked(rs);
     describe_locked(rs, out, size);
-    open_spare_locked(rs);
-    rsq_mutex_unlock(&rs->mu);
+    unlock(rs);
 }
 
 static void count_place(const rsq_reader *r, rsq_readers_figures *out)
@@ -526,6 +524,5 @@ void rsq_readers_count(rsq_readers *rs, rsq_readers_figures *out)
     out->waiting = rsq_line_length(&rs->waiting);
     out->leases += rs->leases;
     out->replaced = rs->reopened;
-    open_spare_locked(rs);
-    rsq_mutex_unlock(&rs->mu);
+    unlock(rs);
 }
