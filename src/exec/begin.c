@@ -358,7 +358,7 @@ rsq_code rsq_begun_ask(rsq_begun *b)
     return code;
 }
 
-void rsq_begun_asked(rsq_begun *b)
+void rsq_begun_ran(rsq_begun *b)
 {
     rsq_mutex_lock(&b->mu);
     b->asked--;
@@ -370,7 +370,7 @@ void rsq_begun_unask(rsq_begun *b)
     rsq_core *core = b->tx.core;
     rsq_client *client = (rsq_client *)(uintptr_t)b->tx.client;
 
-    rsq_begun_asked(b);
+    rsq_begun_ran(b);
     rsq_begun_unref(b);
     rsq_writer_answered(&core->writer, client);
 }

@@ -75,7 +75,7 @@ rsq_code rsq_begun_adopt(rsq_core *core, const rsq_client *client, uint32_t idle
  */
 rsq_code rsq_begun_ask(rsq_begun *b);
 void rsq_begun_unask(rsq_begun *b);
-void rsq_begun_asked(rsq_begun *b); /* it has run, or will not */
+void rsq_begun_ran(rsq_begun *b); /* it has run, or will not */
 void rsq_begun_unref(rsq_begun *b);
 
 /* For one call on the handle: from RESTING to BUSY, or one more inside a nested function. Else why not. */

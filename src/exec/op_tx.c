@@ -25,7 +25,7 @@ static rsq_code run_write(rsq_op *op, rsq_error *err)
     }
 }
 
-static rsq_code run_begun(rsq_op *op, rsq_error *err)
+static rsq_code run(rsq_op *op, rsq_error *err)
 {
     if (op->kind == RSQ_OP_READ)
         return rsq_tx_run_select_stoppable(op->tx, &op->requests[0], op->shape, &op->stop, &op->results[0],
@@ -42,16 +42,16 @@ void rsq_op_tx_run(rsq_job *job)
     rsq_begun *b = op->tx->begun;
     rsq_core *core = op->core;
     rsq_client *client = (rsq_client *)(uintptr_t)b->tx.client;
+    bool runs = rsq_stop_why(&op->stop) == RSQ_OK;
+    rsq_code code = RSQ_OK;
     rsq_error error;
-    rsq_code code;
 
-    if (rsq_stop_why(&op->stop) == RSQ_OK) {
-        code = run_begun(op, &error);
-        rsq_begun_asked(b); /* only now: until it has run a blocking commit would overtake it */
+    if (runs)
+        code = run(op, &error);
+    rsq_begun_ran(b); /* only now: until it has run a blocking commit would overtake it */
+    if (runs) {
         error.row = code != RSQ_OK && op->kind == RSQ_OP_BATCH ? error.row : -1;
         rsq_op_complete(op, code, &error);
-    } else {
-        rsq_begun_asked(b);
     }
     rsq_stop_detach(&op->stop);
     rsq_op_unref(op);
