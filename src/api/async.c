@@ -7,23 +7,23 @@
 #include "exec/begin.h"
 #include "exec/op.h"
 
+/* --- what all of them do: `spec` says what, with checked requests; the options say the rest --- */
+
 static void fill_spec(rsq_op_spec *spec, rsq_db *db, const rsq_op_options *o)
 {
     spec->timeout_ms = o->timeout_ms;
+    spec->idle_ms = rsq_option_idle_ms(o->idle_timeout_ms);
+    spec->chunk_rows = o->chunk_rows;
     spec->queue = o->queue ? o->queue : db->queue;
     spec->done = o->done;
     spec->ctx = o->ctx;
     spec->client = &db->client;
 }
 
-/* `spec` says what, with checked requests; the options say the rest. */
-static rsq_code submit(rsq_db *db, rsq_op_spec *spec, const rsq_op_options *o, rsq_op **out)
+static rsq_code submit_to(rsq_db *db, rsq_op_spec *spec, const rsq_op_options *o, rsq_op **out)
 {
-    rsq_code code;
+    rsq_code code = rsq_db_pin(db, NULL);
 
-    if (!out && !o->done)
-        return RSQ_EINVAL; /* nobody would hear of it */
-    code = rsq_db_pin(db, NULL);
     if (code != RSQ_OK)
         return code;
     fill_spec(spec, db, o);
@@ -35,12 +35,50 @@ static rsq_code submit(rsq_db *db, rsq_op_spec *spec, const rsq_op_options *o, r
     return code;
 }
 
+/* An open transaction has no pin of its own: that it has not ended keeps its handle open, see
+ * rsq_begun_ask().
+ */
+static rsq_code submit_in(rsq_tx *tx, rsq_op_spec *spec, const rsq_op_options *o, rsq_op **out)
+{
+    rsq_code code;
+
+    if (!tx->begun)
+        return RSQ_EMISUSE; /* a function's is its thread's */
+    code = rsq_begun_ask(tx->begun);
+    if (code != RSQ_OK)
+        return code;
+    fill_spec(spec, (rsq_db *)(uintptr_t)((const char *)tx->client - offsetof(rsq_db, client)), o);
+    code = rsq_op_submit(tx->core, spec, out);
+    if (code != RSQ_OK)
+        rsq_begun_unask(tx->begun);
+    return code;
+}
+
+/* Of several queries there would be no telling whose chunk it is. */
+static bool may_come_in_chunks(const rsq_op_spec *spec)
+{
+    return spec->kind == RSQ_OP_READ && !spec->several && !spec->tx;
+}
+
+static rsq_code submit(rsq_db *db, rsq_op_spec *spec, const rsq_op_options *o, rsq_op **out)
+{
+    if (!out && !o->done)
+        return RSQ_EINVAL; /* nobody would hear of it */
+    if (o->chunk_rows && !may_come_in_chunks(spec))
+        return RSQ_EINVAL;
+    return spec->tx ? submit_in(spec->tx, spec, o, out) : submit_to(db, spec, o, out);
+}
+
+/* --- one text, with `spec.rows` rows of parameters --- */
+
 static rsq_code read_request(const char *sql, rsq_args args, size_t rows, const rsq_op_options *o,
                              rsq_request *rq)
 {
     rsq_code code;
 
     if (!sql || !rsq_json_flags_are_valid(o->json))
+        return RSQ_EINVAL;
+    if (args.count && rows > SIZE_MAX / sizeof *args.values / args.count)
         return RSQ_EINVAL;
     if (args.named)
         code = rsq_named_check(args.named, args.count, NULL);
@@ -57,7 +95,7 @@ static rsq_code read_request(const char *sql, rsq_args args, size_t rows, const 
     return code;
 }
 
-static rsq_code submit_one(rsq_db *db, const char *sql, rsq_args args, rsq_shape shape,
+static rsq_code submit_sql(rsq_db *db, rsq_op_spec spec, const char *sql, rsq_args args,
                            const rsq_op_options *opts, rsq_op **out)
 {
     rsq_op_options o;
@@ -65,267 +103,194 @@ static rsq_code submit_one(rsq_db *db, const char *sql, rsq_args args, rsq_shape
     rsq_code code = rsq_options_read(&o, sizeof o, opts, NULL);
 
     if (code == RSQ_OK)
-        code = read_request(sql, args, 1, &o, &rq);
-    if (code == RSQ_OK) {
-        rsq_op_spec spec = {.requests = &rq, .count = 1, .shape = shape, .chunk_rows = o.chunk_rows};
-
-        spec.idle_ms = rsq_option_idle_ms(o.idle_timeout_ms);
-        code = submit(db, &spec, &o, out);
-    }
-    return code;
-}
-
-static rsq_code submit_write(rsq_db *db, rsq_op_kind kind, const char *sql, rsq_args args, size_t rows,
-                             const rsq_op_options *opts, rsq_op **out)
-{
-    rsq_op_options o;
-    rsq_request rq;
-    rsq_code code = rsq_options_read(&o, sizeof o, opts, NULL);
-
-    if (code == RSQ_OK && o.chunk_rows)
-        code = RSQ_EINVAL;
-    if (code == RSQ_OK && args.count && rows > SIZE_MAX / sizeof *args.values / args.count)
-        code = RSQ_EINVAL;
-    if (code == RSQ_OK)
-        code = read_request(sql, args, rows, &o, &rq);
-    if (code == RSQ_OK) {
-        rsq_op_spec spec = {.kind = kind, .rows = rows, .requests = &rq, .count = 1};
-
-        code = submit(db, &spec, &o, out);
-    }
-    return code;
+        code = read_request(sql, args, spec.rows, &o, &rq);
+    spec.requests = &rq;
+    spec.count = 1;
+    return code == RSQ_OK ? submit(db, &spec, &o, out) : code;
 }
 
 rsq_code rsq_select_async(rsq_db *db, const char *sql, const rsq_value *params, size_t nparams,
                           const rsq_op_options *opts, rsq_op **out)
 {
+    rsq_op_spec spec = {.kind = RSQ_OP_READ, .shape = RSQ_SHAPE_CELLS, .rows = 1};
     rsq_args args = {.values = params, .count = nparams};
 
-    return submit_one(db, sql, args, RSQ_SHAPE_CELLS, opts, out);
+    return submit_sql(db, spec, sql, args, opts, out);
 }
 
 rsq_code rsq_select_json_async(rsq_db *db, const char *sql, const rsq_value *params, size_t nparams,
                                const rsq_op_options *opts, rsq_op **out)
 {
+    rsq_op_spec spec = {.kind = RSQ_OP_READ, .shape = RSQ_SHAPE_JSON, .rows = 1};
     rsq_args args = {.values = params, .count = nparams};
 
-    return submit_one(db, sql, args, RSQ_SHAPE_JSON, opts, out);
+    return submit_sql(db, spec, sql, args, opts, out);
 }
 
 rsq_code rsq_select_async_named(rsq_db *db, const char *sql, const rsq_named *named, size_t nnamed,
                                 const rsq_op_options *opts, rsq_op **out)
 {
+    rsq_op_spec spec = {.kind = RSQ_OP_READ, .shape = RSQ_SHAPE_CELLS, .rows = 1};
     rsq_args args = {.named = named, .count = nnamed};
 
-    return submit_one(db, sql, args, RSQ_SHAPE_CELLS, opts, out);
+    return submit_sql(db, spec, sql, args, opts, out);
 }
 
 rsq_code rsq_select_json_async_named(rsq_db *db, const char *sql, const rsq_named *named, size_t nnamed,
                                      const rsq_op_options *opts, rsq_op **out)
 {
+    rsq_op_spec spec = {.kind = RSQ_OP_READ, .shape = RSQ_SHAPE_JSON, .rows = 1};
     rsq_args args = {.named = named, .count = nnamed};
 
-    return submit_one(db, sql, args, RSQ_SHAPE_JSON, opts, out);
-}
-
-static rsq_code submit_all(rsq_db *db, const rsq_request *requests, size_t count, const rsq_op_options *o,
-                           rsq_op **out)
-{
-    rsq_op_spec spec = {.requests = requests, .count = count, .several = true};
-
-    return submit(db, &spec, o, out);
-}
-
-rsq_code rsq_select_all_async(rsq_db *db, const rsq_query *queries, size_t count, const rsq_op_options *opts,
-                              rsq_op **out)
-{
-    rsq_request *requests = NULL;
-    rsq_op_options o;
-    rsq_code code = rsq_options_read(&o, sizeof o, opts, NULL);
-
-    if (code == RSQ_OK && o.chunk_rows)
-        code = RSQ_EINVAL; /* of several queries there would be no telling whose chunk it is */
-    if (code == RSQ_OK)
-        code = rsq_requests_read(queries, count, o.json, o.max_result_bytes, &requests, NULL);
-    if (code == RSQ_OK)
-        code = submit_all(db, requests, count, &o, out);
-    rsq_free(requests);
-    return code;
+    return submit_sql(db, spec, sql, args, opts, out);
 }
 
 rsq_code rsq_execute_async(rsq_db *db, const char *sql, const rsq_value *params, size_t nparams,
                            const rsq_op_options *opts, rsq_op **out)
 {
+    rsq_op_spec spec = {.kind = RSQ_OP_EXECUTE, .rows = 1};
     rsq_args args = {.values = params, .count = nparams};
 
-    return submit_write(db, RSQ_OP_EXECUTE, sql, args, 1, opts, out);
+    return submit_sql(db, spec, sql, args, opts, out);
 }
 
 rsq_code rsq_execute_async_named(rsq_db *db, const char *sql, const rsq_named *named, size_t nnamed,
                                  const rsq_op_options *opts, rsq_op **out)
 {
+    rsq_op_spec spec = {.kind = RSQ_OP_EXECUTE, .rows = 1};
     rsq_args args = {.named = named, .count = nnamed};
 
-    return submit_write(db, RSQ_OP_EXECUTE, sql, args, 1, opts, out);
+    return submit_sql(db, spec, sql, args, opts, out);
 }
 
-rsq_code rsq_execute_all_async(rsq_db *db, const rsq_query *statements, size_t count,
-                               const rsq_op_options *opts, rsq_op **out)
+rsq_code rsq_execute_script_async(rsq_db *db, const char *sql, const rsq_op_options *opts, rsq_op **out)
 {
+    rsq_op_spec spec = {.kind = RSQ_OP_SCRIPT, .rows = 1};
+    rsq_args none = {.count = 0};
+
+    return submit_sql(db, spec, sql, none, opts, out);
+}
+
+rsq_code rsq_execute_batch_async(rsq_db *db, const char *sql, const rsq_value *matrix, size_t rows,
+                                 size_t columns, const rsq_op_options *opts, rsq_op **out)
+{
+    rsq_op_spec spec = {.kind = RSQ_OP_BATCH, .rows = rows};
+    rsq_args args = {.values = matrix, .count = columns};
+
+    return submit_sql(db, spec, sql, args, opts, out);
+}
+
+/* --- several texts --- */
+
+static rsq_code submit_all(rsq_db *db, rsq_op_kind kind, const rsq_query *queries, size_t count,
+                           const rsq_op_options *opts, rsq_op **out)
+{
+    rsq_op_spec spec = {.kind = kind, .rows = 1, .count = count, .several = true};
     rsq_request *requests = NULL;
     rsq_op_options o;
     rsq_code code = rsq_options_read(&o, sizeof o, opts, NULL);
 
-    if (code == RSQ_OK && o.chunk_rows)
-        code = RSQ_EINVAL;
     if (code == RSQ_OK)
-        code = rsq_requests_read(statements, count, o.json, o.max_result_bytes, &requests, NULL);
+        code = rsq_requests_read(queries, count, o.json, o.max_result_bytes, &requests, NULL);
     if (code == RSQ_OK) {
-        rsq_op_spec spec = {.kind = RSQ_OP_ALL, .requests = requests, .count = count, .several = true};
-
         requests[0].origin = o.origin; /* that of them all */
+        spec.requests = requests;
         code = submit(db, &spec, &o, out);
     }
     rsq_free(requests);
     return code;
 }
 
-rsq_code rsq_execute_script_async(rsq_db *db, const char *sql, const rsq_op_options *opts, rsq_op **out)
+rsq_code rsq_select_all_async(rsq_db *db, const rsq_query *queries, size_t count, const rsq_op_options *opts,
+                              rsq_op **out)
 {
-    rsq_args none = {.count = 0};
-
-    return submit_write(db, RSQ_OP_SCRIPT, sql, none, 1, opts, out);
+    return submit_all(db, RSQ_OP_READ, queries, count, opts, out);
 }
 
-rsq_code rsq_execute_batch_async(rsq_db *db, const char *sql, const rsq_value *matrix, size_t rows,
-                                 size_t columns, const rsq_op_options *opts, rsq_op **out)
+rsq_code rsq_execute_all_async(rsq_db *db, const rsq_query *statements, size_t count,
+                               const rsq_op_options *opts, rsq_op **out)
 {
-    rsq_args args = {.values = matrix, .count = columns};
-
-    return submit_write(db, RSQ_OP_BATCH, sql, args, rows, opts, out);
+    return submit_all(db, RSQ_OP_ALL, statements, count, opts, out);
 }
 
 /* --- transactions --- */
 
-/* What has no SQL has a name. */
-static rsq_request named_request(const char *name, const rsq_op_options *o)
+/* What has no SQL has a name, which says who holds the writer. */
+static rsq_code submit_named(rsq_db *db, rsq_op_spec spec, const char *name, const rsq_op_options *opts,
+                             rsq_op **out)
 {
-    return (rsq_request){.sql = name, .sql_len = strlen(name), .origin = o->origin};
+    rsq_op_options o;
+    rsq_request rq = {.sql = name, .sql_len = strlen(name)};
+    rsq_code code = rsq_options_read(&o, sizeof o, opts, NULL);
+
+    if (code != RSQ_OK)
+        return code;
+    rq.origin = o.origin;
+    spec.requests = &rq;
+    spec.count = 1;
+    return submit(db, &spec, &o, out);
 }
 
 rsq_code rsq_begin_async(rsq_db *db, const rsq_op_options *opts, rsq_op **out)
 {
-    rsq_op_options o;
-    rsq_code code = rsq_options_read(&o, sizeof o, opts, NULL);
+    rsq_op_spec spec = {.kind = RSQ_OP_BEGIN};
 
-    if (code == RSQ_OK && o.chunk_rows)
-        code = RSQ_EINVAL;
-    if (code == RSQ_OK) {
-        rsq_request rq = named_request("a transaction (rsq_begin_async)", &o);
-        rsq_op_spec spec = {.kind = RSQ_OP_BEGIN, .requests = &rq, .count = 1};
-
-        spec.idle_ms = rsq_option_idle_ms(o.idle_timeout_ms);
-        code = submit(db, &spec, &o, out);
-    }
-    return code;
+    return submit_named(db, spec, "a transaction (rsq_begin_async)", opts, out);
 }
 
-/* An open transaction has no pin of its own: that it has not ended keeps its handle open, see
- * rsq_begun_ask().
- */
-static rsq_code submit_in(rsq_tx *tx, rsq_op_spec *spec, const rsq_op_options *o, rsq_op **out)
+rsq_code rsq_commit_async(rsq_tx *tx, const rsq_op_options *opts, rsq_op **out)
 {
-    rsq_code code;
-    rsq_db *db;
+    rsq_op_spec spec = {.kind = RSQ_OP_COMMIT, .tx = tx};
 
-    if (!tx || (!out && !o->done) || o->chunk_rows)
-        return RSQ_EINVAL;
-    if (!tx->begun)
-        return RSQ_EMISUSE; /* a function's is its thread's */
-    code = rsq_begun_ask(tx->begun);
-    if (code != RSQ_OK)
-        return code;
-    db = (rsq_db *)(uintptr_t)((const char *)tx->client - offsetof(rsq_db, client));
-    fill_spec(spec, db, o);
-    spec->tx = tx;
-    code = rsq_op_submit(tx->core, spec, out);
-    if (code != RSQ_OK)
-        rsq_begun_unask(tx->begun);
-    return code;
+    return tx ? submit_named(NULL, spec, "rsq_commit_async", opts, out) : RSQ_EINVAL;
 }
 
-static rsq_code submit_statement(rsq_tx *tx, rsq_op_kind kind, rsq_shape shape, const char *sql,
-                                 rsq_args args, size_t rows, const rsq_op_options *opts, rsq_op **out)
+rsq_code rsq_rollback_async(rsq_tx *tx, const rsq_op_options *opts, rsq_op **out)
 {
-    rsq_op_options o;
-    rsq_request rq;
-    rsq_code code = rsq_options_read(&o, sizeof o, opts, NULL);
+    rsq_op_spec spec = {.kind = RSQ_OP_ROLLBACK, .tx = tx};
 
-    if (code == RSQ_OK && args.count && rows > SIZE_MAX / sizeof *args.values / args.count)
-        code = RSQ_EINVAL;
-    if (code == RSQ_OK)
-        code = read_request(sql, args, rows, &o, &rq);
-    if (code == RSQ_OK) {
-        rsq_op_spec spec = {.kind = kind, .shape = shape, .rows = rows, .requests = &rq, .count = 1};
-
-        code = submit_in(tx, &spec, &o, out);
-    }
-    return code;
+    return tx ? submit_named(NULL, spec, "rsq_rollback_async", opts, out) : RSQ_EINVAL;
 }
 
-static rsq_code submit_end(rsq_tx *tx, rsq_op_kind kind, const char *name, const rsq_op_options *opts,
-                           rsq_op **out)
+static rsq_code submit_statement(rsq_tx *tx, rsq_op_spec spec, const char *sql, rsq_args args,
+                                 const rsq_op_options *opts, rsq_op **out)
 {
-    rsq_op_options o;
-    rsq_code code = rsq_options_read(&o, sizeof o, opts, NULL);
-
-    if (code == RSQ_OK) {
-        rsq_request rq = named_request(name, &o);
-        rsq_op_spec spec = {.kind = kind, .requests = &rq, .count = 1};
-
-        code = submit_in(tx, &spec, &o, out);
-    }
-    return code;
+    spec.tx = tx;
+    return tx ? submit_sql(NULL, spec, sql, args, opts, out) : RSQ_EINVAL;
 }
 
 rsq_code rsq_tx_select_async(rsq_tx *tx, const char *sql, const rsq_value *params, size_t nparams,
                              const rsq_op_options *opts, rsq_op **out)
 {
+    rsq_op_spec spec = {.kind = RSQ_OP_READ, .shape = RSQ_SHAPE_CELLS, .rows = 1};
     rsq_args args = {.values = params, .count = nparams};
 
-    return submit_statement(tx, RSQ_OP_READ, RSQ_SHAPE_CELLS, sql, args, 1, opts, out);
+    return submit_statement(tx, spec, sql, args, opts, out);
 }
 
 rsq_code rsq_tx_select_json_async(rsq_tx *tx, const char *sql, const rsq_value *params, size_t nparams,
                                   const rsq_op_options *opts, rsq_op **out)
 {
+    rsq_op_spec spec = {.kind = RSQ_OP_READ, .shape = RSQ_SHAPE_JSON, .rows = 1};
     rsq_args args = {.values = params, .count = nparams};
 
-    return submit_statement(tx, RSQ_OP_READ, RSQ_SHAPE_JSON, sql, args, 1, opts, out);
+    return submit_statement(tx, spec, sql, args, opts, out);
 }
 
 rsq_code rsq_tx_execute_async(rsq_tx *tx, const char *sql, const rsq_value *params, size_t nparams,
                               const rsq_op_options *opts, rsq_op **out)
 {
+    rsq_op_spec spec = {.kind = RSQ_OP_EXECUTE, .rows = 1};
     rsq_args args = {.values = params, .count = nparams};
 
-    return submit_statement(tx, RSQ_OP_EXECUTE, RSQ_SHAPE_CELLS, sql, args, 1, opts, out);
+    return submit_statement(tx, spec, sql, args, opts, out);
 }
 
 rsq_code rsq_tx_execute_batch_async(rsq_tx *tx, const char *sql, const rsq_value *matrix, size_t rows,
                                     size_t columns, const rsq_op_options *opts, rsq_op **out)
 {
+    rsq_op_spec spec = {.kind = RSQ_OP_BATCH, .rows = rows};
     rsq_args args = {.values = matrix, .count = columns};
 
-    return submit_statement(tx, RSQ_OP_BATCH, RSQ_SHAPE_CELLS, sql, args, rows, opts, out);
-}
-
-rsq_code rsq_commit_async(rsq_tx *tx, const rsq_op_options *opts, rsq_op **out)
-{
-    return submit_end(tx, RSQ_OP_COMMIT, "rsq_commit_async", opts, out);
-}
-
-rsq_code rsq_rollback_async(rsq_tx *tx, const rsq_op_options *opts, rsq_op **out)
-{
-    return submit_end(tx, RSQ_OP_ROLLBACK, "rsq_rollback_async", opts, out);
+    return submit_statement(tx, spec, sql, args, opts, out);
 }
