@@ -1081,11 +1081,11 @@ RSQ_API rsq_tx *rsq_op_take_tx(rsq_op *op);
 
 /**
  * Calls on an interactive transaction, however it was begun, for threads that
- * must not block: rsq_tx_select(), _select_json(), _execute(), _execute_batch()
- * and its end. The library's writer thread runs them, in the order in which they
- * were submitted, commit and rollback included. While one runs, a blocking call
- * on the transaction is RSQ_EMISUSE, and an asynchronous one that meets a
- * blocking call completes with it.
+ * must not block: each is the call of that name without `_async`. The library's
+ * writer thread runs them, in the order in which they were submitted, commit and
+ * rollback included. While one runs, a blocking call on the transaction is
+ * RSQ_EMISUSE, and an asynchronous one that meets a blocking call completes with
+ * it.
  *
  * One that has not begun can be cancelled, and then was not done; a read that
  * runs is interrupted, a write that runs, or an end, goes on. The handle is given
@@ -1109,6 +1109,17 @@ RSQ_API rsq_code rsq_tx_execute_async(rsq_tx *tx, const char *sql, const rsq_val
                                       const rsq_op_options *opts, rsq_op **out);
 RSQ_API rsq_code rsq_tx_execute_batch_async(rsq_tx *tx, const char *sql, const rsq_value *matrix, size_t rows,
                                             size_t columns, const rsq_op_options *opts, rsq_op **out);
+RSQ_API rsq_code rsq_tx_select_async_named(rsq_tx *tx, const char *sql, const rsq_named *named, size_t nnamed,
+                                           const rsq_op_options *opts, rsq_op **out);
+RSQ_API rsq_code rsq_tx_execute_async_named(rsq_tx *tx, const char *sql, const rsq_named *named,
+                                            size_t nnamed, const rsq_op_options *opts, rsq_op **out);
+RSQ_API rsq_code rsq_tx_execute_all_async(rsq_tx *tx, const rsq_query *statements, size_t count,
+                                          const rsq_op_options *opts, rsq_op **out);
+RSQ_API rsq_code rsq_tx_execute_script_async(rsq_tx *tx, const char *sql, const rsq_op_options *opts,
+                                             rsq_op **out);
+RSQ_API rsq_code rsq_tx_savepoint_async(rsq_tx *tx, const rsq_op_options *opts, rsq_op **out);
+RSQ_API rsq_code rsq_tx_release_async(rsq_tx *tx, const rsq_op_options *opts, rsq_op **out);
+RSQ_API rsq_code rsq_tx_rollback_to_async(rsq_tx *tx, const rsq_op_options *opts, rsq_op **out);
 RSQ_API rsq_code rsq_commit_async(rsq_tx *tx, const rsq_op_options *opts, rsq_op **out);
 RSQ_API rsq_code rsq_rollback_async(rsq_tx *tx, const rsq_op_options *opts, rsq_op **out);
 

@@ -182,10 +182,9 @@ rsq_code rsq_execute_batch_async(rsq_db *db, const char *sql, const rsq_value *m
 
 /* --- several texts --- */
 
-static rsq_code submit_all(rsq_db *db, rsq_op_kind kind, const rsq_query *queries, size_t count,
+static rsq_code submit_all(rsq_db *db, rsq_op_spec spec, const rsq_query *queries, size_t count,
                            const rsq_op_options *opts, rsq_op **out)
 {
-    rsq_op_spec spec = {.kind = kind, .rows = 1, .count = count, .several = true};
     rsq_request *requests = NULL;
     rsq_op_options o;
     rsq_code code = rsq_options_read(&o, sizeof o, opts, NULL);
@@ -195,6 +194,8 @@ static rsq_code submit_all(rsq_db *db, rsq_op_kind kind, const rsq_query *querie
     if (code == RSQ_OK) {
         requests[0].origin = o.origin; /* that of them all */
         spec.requests = requests;
+        spec.count = count;
+        spec.several = true;
         code = submit(db, &spec, &o, out);
     }
     rsq_free(requests);
@@ -204,13 +205,17 @@ static rsq_code submit_all(rsq_db *db, rsq_op_kind kind, const rsq_query *querie
 rsq_code rsq_select_all_async(rsq_db *db, const rsq_query *queries, size_t count, const rsq_op_options *opts,
                               rsq_op **out)
 {
-    return submit_all(db, RSQ_OP_READ, queries, count, opts, out);
+    rsq_op_spec spec = {.kind = RSQ_OP_READ};
+
+    return submit_all(db, spec, queries, count, opts, out);
 }
 
 rsq_code rsq_execute_all_async(rsq_db *db, const rsq_query *statements, size_t count,
                                const rsq_op_options *opts, rsq_op **out)
 {
-    return submit_all(db, RSQ_OP_ALL, statements, count, opts, out);
+    rsq_op_spec spec = {.kind = RSQ_OP_ALL};
+
+    return submit_all(db, spec, statements, count, opts, out);
 }
 
 /* --- transactions --- */
@@ -238,18 +243,39 @@ rsq_code rsq_begin_async(rsq_db *db, const rsq_op_options *opts, rsq_op **out)
     return submit_named(db, spec, "a transaction (rsq_begin_async)", opts, out);
 }
 
+/* --- on a transaction --- */
+
+static rsq_code submit_step(rsq_tx *tx, rsq_op_kind kind, const char *name, const rsq_op_options *opts,
+                            rsq_op **out)
+{
+    rsq_op_spec spec = {.kind = kind, .tx = tx};
+
+    return tx ? submit_named(NULL, spec, name, opts, out) : RSQ_EINVAL;
+}
+
+rsq_code rsq_tx_savepoint_async(rsq_tx *tx, const rsq_op_options *opts, rsq_op **out)
+{
+    return submit_step(tx, RSQ_OP_SAVEPOINT, "rsq_tx_savepoint_async", opts, out);
+}
+
+rsq_code rsq_tx_release_async(rsq_tx *tx, const rsq_op_options *opts, rsq_op **out)
+{
+    return submit_step(tx, RSQ_OP_RELEASE, "rsq_tx_release_async", opts, out);
+}
+
+rsq_code rsq_tx_rollback_to_async(rsq_tx *tx, const rsq_op_options *opts, rsq_op **out)
+{
+    return submit_step(tx, RSQ_OP_ROLLBACK_TO, "rsq_tx_rollback_to_async", opts, out);
+}
+
 rsq_code rsq_commit_async(rsq_tx *tx, const rsq_op_options *opts, rsq_op **out)
 {
-    rsq_op_spec spec = {.kind = RSQ_OP_COMMIT, .tx = tx};
-
-    return tx ? submit_named(NULL, spec, "rsq_commit_async", opts, out) : RSQ_EINVAL;
+    return submit_step(tx, RSQ_OP_COMMIT, "rsq_commit_async", opts, out);
 }
 
 rsq_code rsq_rollback_async(rsq_tx *tx, const rsq_op_options *opts, rsq_op **out)
 {
-    rsq_op_spec spec = {.kind = RSQ_OP_ROLLBACK, .tx = tx};
-
-    return tx ? submit_named(NULL, spec, "rsq_rollback_async", opts, out) : RSQ_EINVAL;
+    return submit_step(tx, RSQ_OP_ROLLBACK, "rsq_rollback_async", opts, out);
 }
 
 static rsq_code submit_statement(rsq_tx *tx, rsq_op_spec spec, const char *sql, rsq_args args,
@@ -277,11 +303,29 @@ rsq_code rsq_tx_select_json_async(rsq_tx *tx, const char *sql, const rsq_value *
     return submit_statement(tx, spec, sql, args, opts, out);
 }
 
+rsq_code rsq_tx_select_async_named(rsq_tx *tx, const char *sql, const rsq_named *named, size_t nnamed,
+                                   const rsq_op_options *opts, rsq_op **out)
+{
+    rsq_op_spec spec = {.kind = RSQ_OP_READ, .shape = RSQ_SHAPE_CELLS, .rows = 1};
+    rsq_args args = {.named = named, .count = nnamed};
+
+    return submit_statement(tx, spec, sql, args, opts, out);
+}
+
 rsq_code rsq_tx_execute_async(rsq_tx *tx, const char *sql, const rsq_value *params, size_t nparams,
                               const rsq_op_options *opts, rsq_op **out)
 {
     rsq_op_spec spec = {.kind = RSQ_OP_EXECUTE, .rows = 1};
     rsq_args args = {.values = params, .count = nparams};
+
+    return submit_statement(tx, spec, sql, args, opts, out);
+}
+
+rsq_code rsq_tx_execute_async_named(rsq_tx *tx, const char *sql, const rsq_named *named, size_t nnamed,
+                                    const rsq_op_options *opts, rsq_op **out)
+{
+    rsq_op_spec spec = {.kind = RSQ_OP_EXECUTE, .rows = 1};
+    rsq_args args = {.named = named, .count = nnamed};
 
     return submit_statement(tx, spec, sql, args, opts, out);
 }
@@ -293,4 +337,20 @@ rsq_code rsq_tx_execute_batch_async(rsq_tx *tx, const char *sql, const rsq_value
     rsq_args args = {.values = matrix, .count = columns};
 
     return submit_statement(tx, spec, sql, args, opts, out);
+}
+
+rsq_code rsq_tx_execute_script_async(rsq_tx *tx, const char *sql, const rsq_op_options *opts, rsq_op **out)
+{
+    rsq_op_spec spec = {.kind = RSQ_OP_SCRIPT, .rows = 1};
+    rsq_args none = {.count = 0};
+
+    return submit_statement(tx, spec, sql, none, opts, out);
+}
+
+rsq_code rsq_tx_execute_all_async(rsq_tx *tx, const rsq_query *statements, size_t count,
+                                  const rsq_op_options *opts, rsq_op **out)
+{
+    rsq_op_spec spec = {.kind = RSQ_OP_ALL, .tx = tx};
+
+    return tx ? submit_all(NULL, spec, statements, count, opts, out) : RSQ_EINVAL;
 }

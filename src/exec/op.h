@@ -29,7 +29,11 @@ typedef enum rsq_op_kind {
     RSQ_OP_ALL,     /* several, in one transaction */
     RSQ_OP_SCRIPT,  /* the same in one text, without results */
     RSQ_OP_BEGIN,   /* an interactive transaction */
-    RSQ_OP_COMMIT,  /* of one, like READ, EXECUTE and BATCH with `tx` */
+    /* On an interactive transaction, `tx`, as those above may be, but for the last. */
+    RSQ_OP_SAVEPOINT,
+    RSQ_OP_RELEASE,
+    RSQ_OP_ROLLBACK_TO,
+    RSQ_OP_COMMIT,
     RSQ_OP_ROLLBACK
 } rsq_op_kind;
 

@@ -17,6 +17,16 @@ static rsq_code run_write(rsq_op *op, rsq_error *err)
         return rsq_tx_run_execute(op->tx, rq, &op->results[0], err);
     case RSQ_OP_BATCH:
         return rsq_tx_run_batch(op->tx, rq, op->rows, &op->results[0], err);
+    case RSQ_OP_ALL:
+        return rsq_tx_run_all(op->tx, rq, op->count, op->results, err);
+    case RSQ_OP_SCRIPT:
+        return rsq_tx_run_script(op->tx, rq, err);
+    case RSQ_OP_SAVEPOINT:
+        return rsq_tx_run_savepoint(op->tx, err);
+    case RSQ_OP_RELEASE:
+        return rsq_tx_run_release(op->tx, err);
+    case RSQ_OP_ROLLBACK_TO:
+        return rsq_tx_run_rollback_to(op->tx, err);
     case RSQ_OP_COMMIT:
         return rsq_begun_commit(op->tx->begun, true, err);
     default:
@@ -50,7 +60,8 @@ void rsq_op_tx_run(rsq_job *job)
         code = run(op, &error);
     rsq_begun_ran(b); /* only now: until it has run a blocking commit would overtake it */
     if (runs) {
-        error.row = code != RSQ_OK && op->kind == RSQ_OP_BATCH ? error.row : -1;
+        if (code != RSQ_OK && op->kind != RSQ_OP_BATCH && op->kind != RSQ_OP_ALL)
+            error.row = -1; /* there is but one */
         rsq_op_complete(op, code, &error);
     }
     rsq_stop_detach(&op->stop);

@@ -153,6 +153,102 @@ static void in_order(void **state)
     EXPECT_ROWS(f, "SELECT name FROM items ORDER BY id", "'a'\n'b'\n'c'\n'd'\n'4'");
 }
 
+typedef rsq_code (*step_call)(rsq_tx *tx, const rsq_op_options *opts, rsq_op **out);
+
+static rsq_op *step(rsq_tx *tx, step_call call)
+{
+    rsq_op *op = NULL;
+
+    WANT_CODE(RSQ_OK, call(tx, NULL, &op));
+    return op_kept(op);
+}
+
+static rsq_op *script(rsq_tx *tx, const char *sql)
+{
+    rsq_op *op = NULL;
+
+    WANT_CODE(RSQ_OK, rsq_tx_execute_script_async(tx, sql, NULL, &op));
+    return op_kept(op);
+}
+
+/* One savepoint is undone, one is kept, and one too many is refused. */
+static void savepoints(void **state)
+{
+    fixture *f = *state;
+    rsq_op *ops[8];
+    rsq_tx *tx;
+
+    start(f);
+    tx = taken(begin(f, NULL));
+    ops[0] = insert(tx, "a");
+    ops[1] = step(tx, rsq_tx_savepoint_async);
+    ops[2] = insert(tx, "undone");
+    ops[3] = step(tx, rsq_tx_savepoint_async);
+    ops[4] = step(tx, rsq_tx_release_async);
+    ops[5] = step(tx, rsq_tx_rollback_to_async);
+    ops[6] = step(tx, rsq_tx_savepoint_async);
+    ops[7] = script(tx, "INSERT INTO items(name) VALUES ('b'); INSERT INTO items(name) VALUES ('c')");
+    for (size_t i = 0; i < LENGTH(ops); i++)
+        expect(ops[i], RSQ_OK);
+    expect(step(tx, rsq_tx_release_async), RSQ_OK);
+    expect(step(tx, rsq_tx_release_async), RSQ_EMISUSE);
+    expect(step(tx, rsq_tx_rollback_to_async), RSQ_EMISUSE);
+    expect(commit(tx), RSQ_OK);
+    EXPECT_ROWS(f, "SELECT name FROM items ORDER BY id", "'a'\n'b'\n'c'");
+}
+
+static void named_values(void **state)
+{
+    fixture *f = *state;
+    rsq_named name = {.name = "name", .value = rsq_text("n")};
+    rsq_op *write = NULL, *read = NULL;
+    rsq_tx *tx;
+
+    start(f);
+    tx = taken(begin(f, NULL));
+    WANT_CODE(RSQ_OK, rsq_tx_execute_async_named(tx, "INSERT INTO items(name) VALUES (:name)", &name, 1, NULL,
+                                                 &write));
+    WANT_CODE(RSQ_OK, rsq_tx_select_async_named(tx, "SELECT count(*) FROM items WHERE name = :name", &name, 1,
+                                                NULL, &read));
+    expect(op_kept(write), RSQ_OK);
+    expect_integer(op_kept(read), 1);
+    expect(commit(tx), RSQ_OK);
+}
+
+/* Several statements: a result for each; or the failure of one, which is named, and none of them. */
+static void several(void **state)
+{
+    fixture *f = *state;
+    rsq_value v = rsq_text("x");
+    rsq_query good[] = {{.sql = "INSERT INTO items(name) VALUES (?)", .params = &v, .nparams = 1},
+                        {.sql = "UPDATE items SET name = name || name"}};
+    rsq_query bad[] = {{.sql = "DELETE FROM items"},
+                       {.sql = "INSERT INTO items(id) VALUES (1)"},
+                       {.sql = "INSERT INTO items(id) VALUES (1)"}};
+    rsq_op *all = NULL, *failing = NULL;
+    rsq_result *r;
+    rsq_tx *tx;
+
+    start(f);
+    tx = taken(begin(f, NULL));
+    WANT_CODE(RSQ_OK, rsq_tx_execute_all_async(tx, good, LENGTH(good), NULL, &all));
+    WANT_CODE(RSQ_OK, rsq_tx_execute_all_async(tx, bad, LENGTH(bad), NULL, &failing));
+    EXPECT_OP(op_kept(all), RSQ_OK);
+    for (size_t i = 0; i < LENGTH(good); i++) {
+        r = rsq_op_take_result(all);
+        assert_int_equal(rsq_result_changes(r), 1);
+        rsq_result_unref(r);
+    }
+    assert_null(rsq_op_take_result(all));
+    op_freed(all);
+    EXPECT_OP(op_kept(failing), RSQ_ESQL);
+    assert_int_equal(rsq_op_error(failing)->row, 2);
+    assert_null(rsq_op_take_result(failing));
+    op_freed(failing);
+    expect(commit(tx), RSQ_OK);
+    EXPECT_ROWS(f, "SELECT name FROM items", "'xx'");
+}
+
 static void rolled_back(void **state)
 {
     fixture *f = *state;
@@ -405,6 +501,7 @@ static rsq_code in_a_function(rsq_tx *tx, void *ctx)
 
     (void)ctx;
     WANT_CODE(RSQ_EMISUSE, rsq_tx_execute_async(tx, "DELETE FROM items", NULL, 0, NULL, &op));
+    WANT_CODE(RSQ_EMISUSE, rsq_tx_savepoint_async(tx, NULL, &op));
     WANT_CODE(RSQ_EMISUSE, rsq_commit_async(tx, NULL, &op));
     return RSQ_OK;
 }
@@ -421,11 +518,15 @@ static void bad_arguments(void **state)
     WANT_CODE(RSQ_EINVAL, rsq_begin_async(f->db, NULL, NULL));
     WANT_CODE(RSQ_EINVAL, rsq_begin_async(f->db, &chunks, &op));
     WANT_CODE(RSQ_EINVAL, rsq_commit_async(NULL, NULL, &op));
+    WANT_CODE(RSQ_EINVAL, rsq_tx_execute_script_async(NULL, "SELECT 1", NULL, &op));
+    WANT_CODE(RSQ_EINVAL, rsq_tx_execute_all_async(NULL, NULL, 0, NULL, &op));
     assert_null(rsq_op_take_tx(NULL));
     tx = taken(begin(f, NULL));
     WANT_CODE(RSQ_EINVAL, rsq_tx_select_async(tx, NULL, NULL, 0, NULL, &op));
     WANT_CODE(RSQ_EINVAL, rsq_tx_select_async(tx, "SELECT 1", NULL, 0, &chunks, &op));
     WANT_CODE(RSQ_EINVAL, rsq_tx_select_async(tx, "SELECT 1", NULL, 0, NULL, NULL));
+    WANT_CODE(RSQ_EINVAL, rsq_tx_execute_all_async(tx, NULL, 0, NULL, &op));
+    WANT_CODE(RSQ_EINVAL, rsq_tx_execute_script_async(tx, NULL, NULL, &op));
     expect(query(tx, "SELECT nothing"), RSQ_ESQL);
     expect(commit(tx), RSQ_OK);
     WANT(f, RSQ_OK, rsq_transaction(f->db, in_a_function, NULL, NULL, &f->err));
@@ -449,6 +550,9 @@ int main(void)
     const struct CMUnitTest tests[] = {
         CASE(commit_overtakes_nobody),
         CASE(in_order),
+        CASE(savepoints),
+        CASE(named_values),
+        CASE(several),
         CASE(rolled_back),
         CASE(beside_blocking_calls),
         CASE(by_callbacks),
