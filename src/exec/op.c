@@ -4,14 +4,21 @@
 
 #include "base/alloc.h"
 #include "base/error.h"
+#include "base/pool.h"
 #include "base/values.h"
 #include "exec/begin.h"
 #include "exec/chunks.h"
-#include "exec/op_pool.h"
 #include "exec/op_tx.h"
 #include "exec/op_write.h"
 #include "exec/tx.h"
 #include "plat/spin.h"
+
+/*
+ * An op and all that it copies is one block, recycled, so that submitting a call
+ * with small parameters allocates nothing once the program runs. The largest
+ * size, 128 KiB, holds an op with as many parameters as are kept and some SQL.
+ */
+static rsq_pool ops = RSQ_POOL_INIT(512, 9, (size_t)16 << 20);
 
 static rsq_op *op_of_job(rsq_job *job)
 {
@@ -39,7 +46,7 @@ void rsq_op_unref(rsq_op *op)
     rsq_stop_fini(&op->stop);
     rsq_cond_fini(&op->changed);
     rsq_mutex_fini(&op->mu);
-    rsq_op_block_free(op, op->capacity);
+    rsq_pool_give(&ops, op, op->capacity);
 }
 
 /* --- completion --- */
@@ -328,9 +335,10 @@ static void fill_block(rsq_op *op, const rsq_op_spec *spec)
 
 static rsq_op *make_op(rsq_core *core, const rsq_op_spec *spec)
 {
-    size_t packed, capacity;
-    size_t size = block_size(spec, &packed);
-    rsq_op *op = rsq_op_block_new(size, packed <= RSQ_OP_PACKED_KEPT, &capacity);
+    size_t packed;
+    size_t capacity = block_size(spec, &packed);
+    rsq_op *op =
+        packed <= RSQ_OP_PACKED_KEPT ? rsq_pool_take(&ops, capacity, &capacity) : rsq_alloc(capacity);
 
     if (!op)
         return NULL;
