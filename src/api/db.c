@@ -7,16 +7,10 @@
 #include "api/options.h"
 #include "base/alloc.h"
 #include "base/error.h"
+#include "base/graveyard.h"
 #include "exec/begin.h"
 
-/* Closed handles that are kept, newest last; under `mu`. */
-#define GRAVEYARD_MAX 1024
-
-static struct {
-    rsq_mutex mu;
-    rsq_db *oldest, *newest;
-    size_t count;
-} graveyard = {.mu = RSQ_MUTEX_INIT};
+static rsq_graveyard graveyard = RSQ_GRAVEYARD_INIT;
 
 static void free_handle(rsq_db *db)
 {
@@ -26,26 +20,6 @@ static void free_handle(rsq_db *db)
     rsq_cond_fini(&db->changed);
     rsq_mutex_fini(&db->mu);
     rsq_free(db);
-}
-
-static void bury(rsq_db *db)
-{
-    rsq_db *out = NULL;
-
-    rsq_mutex_lock(&graveyard.mu);
-    db->next = NULL;
-    if (graveyard.newest)
-        graveyard.newest->next = db;
-    else
-        graveyard.oldest = db;
-    graveyard.newest = db;
-    if (++graveyard.count > GRAVEYARD_MAX) {
-        out = graveyard.oldest;
-        graveyard.oldest = out->next;
-        graveyard.count--;
-    }
-    rsq_mutex_unlock(&graveyard.mu);
-    free_handle(out);
 }
 
 rsq_code rsq_db_pin(rsq_db *db, rsq_error *err)
@@ -266,7 +240,7 @@ rsq_code rsq_close(rsq_db *db)
     db->closed = true;
     rsq_cond_broadcast(&db->changed);
     rsq_mutex_unlock(&db->mu);
-    bury(db);
+    free_handle(rsq_graveyard_bury(&graveyard, db));
     return RSQ_OK;
 }
 

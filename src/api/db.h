@@ -33,8 +33,6 @@ struct rsq_db {
     rsq_cond changed; /* the last pin is gone, or closed */
     uintptr_t closer; /* the thread that closes; 0: none yet */
     bool closed;
-
-    struct rsq_db *next; /* in the graveyard, under its mutex */
 };
 
 #define RSQ_DB_CLOSING (UINT64_C(1) << 63)

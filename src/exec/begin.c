@@ -5,17 +5,11 @@
 
 #include "base/alloc.h"
 #include "base/error.h"
+#include "base/graveyard.h"
 
 /* --- handles that were given up --- */
 
-/* How many are kept, newest last; under `mu`. */
-#define GIVEN_UP_MAX 1024
-
-static struct {
-    rsq_mutex mu;
-    rsq_begun *oldest, *newest;
-    size_t count;
-} given_up = {.mu = RSQ_MUTEX_INIT};
+static rsq_graveyard graveyard = RSQ_GRAVEYARD_INIT;
 
 void rsq_begun_unref(rsq_begun *b)
 {
@@ -24,26 +18,6 @@ void rsq_begun_unref(rsq_begun *b)
     rsq_cond_fini(&b->ended);
     rsq_mutex_fini(&b->mu);
     rsq_free(b);
-}
-
-static void bury(rsq_begun *b)
-{
-    rsq_begun *out = NULL;
-
-    rsq_mutex_lock(&given_up.mu);
-    b->next = NULL;
-    if (given_up.newest)
-        given_up.newest->next = b;
-    else
-        given_up.oldest = b;
-    given_up.newest = b;
-    if (++given_up.count > GIVEN_UP_MAX) {
-        out = given_up.oldest;
-        given_up.oldest = out->next;
-        given_up.count--;
-    }
-    rsq_mutex_unlock(&given_up.mu);
-    rsq_begun_unref(out);
 }
 
 /* --- the core's place for the one that has the turn --- */
@@ -426,7 +400,7 @@ rsq_code rsq_begun_commit(rsq_begun *b, bool in_line, rsq_error *err)
     } else {
         code = ended_before(b, err);
     }
-    bury(b);
+    rsq_begun_unref(rsq_graveyard_bury(&graveyard, b));
     return code;
 }
 
@@ -439,6 +413,6 @@ rsq_code rsq_begun_rollback(rsq_begun *b, rsq_error *err)
         return code;
     if (mine)
         roll_back(b);
-    bury(b);
+    rsq_begun_unref(rsq_graveyard_bury(&graveyard, b));
     return RSQ_OK;
 }

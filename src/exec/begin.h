@@ -53,7 +53,6 @@ typedef struct rsq_begun {
     int64_t rests_ns;      /* since when */
 
     rsq_timer_entry alarm;
-    struct rsq_begun *next; /* in the graveyard, under its mutex */
 } rsq_begun;
 
 /*
