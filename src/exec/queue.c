@@ -37,20 +37,21 @@ void rsq_queue_unref(rsq_queue *q)
     rsq_free(q);
 }
 
-/* Who dispatches looks again at its end. */
-static void call_wakeup_locked(rsq_queue *q)
+/* True: it was called now. Who dispatches looks again at its end. */
+static bool call_wakeup_locked(rsq_queue *q)
 {
     if (!q->wakeup || q->woken || q->count == 0 || q->depth > 0)
-        return;
+        return false;
     q->woken = true;
     q->wakeup(q, q->wakeup_ctx);
+    return true;
 }
 
 /* `count` nodes that are linked by `next`. */
 static void splice_locked(rsq_queue *q, rsq_queue_node *first, rsq_queue_node *last, size_t count)
 {
     bool was_empty = q->count == 0;
-    bool was_woken = q->woken, wakes = (was_empty && q->fd >= 0) || q->sleepers > 0;
+    bool wakes = (was_empty && q->fd >= 0) || q->sleepers > 0;
 
     for (rsq_queue_node *node = first; node; node = node->next)
         node->linked = true;
@@ -67,8 +68,7 @@ static void splice_locked(rsq_queue *q, rsq_queue_node *first, rsq_queue_node *l
         q->called_ns = rsq_now_ns();
         rsq_cond_broadcast(&q->changed);
     }
-    call_wakeup_locked(q);
-    wakes = wakes || (q->woken && !was_woken);
+    wakes = call_wakeup_locked(q) || wakes;
     rsq_profile_count(wakes ? RSQ_COUNT_QUEUE_WAKES_SENT : RSQ_COUNT_QUEUE_WAKES_SAVED, 1);
 }
 
@@ -159,7 +159,7 @@ static void leave_locked(rsq_queue *q)
         return;
     q->dispatching = 0;
     rsq_cond_broadcast(&q->changed);
-    call_wakeup_locked(q);
+    (void)call_wakeup_locked(q);
 }
 
 /* There is a first. Returns whether a callback was called. */
@@ -325,7 +325,7 @@ rsq_code rsq_queue_set_wakeup(rsq_queue *q, rsq_wakeup_fn wakeup, void *ctx)
         q->wakeup = wakeup;
         q->wakeup_ctx = ctx;
         q->woken = false;
-        call_wakeup_locked(q);
+        (void)call_wakeup_locked(q);
     }
     rsq_mutex_unlock(&q->mu);
     return code;
