@@ -1489,6 +1489,45 @@ RSQ_API rsq_code rsq_checkpoint(rsq_db *db, const rsq_checkpoint_options *opts, 
  */
 RSQ_API rsq_code rsq_notify(rsq_db *db, const char *const *tables, size_t count, rsq_error *err);
 
+/**
+ * How far rsq_backup() is: `done` of `pages` pages. On its thread, about every 256
+ * pages, and at the end. It may use the database, unless that is in memory, but
+ * not close it.
+ * @return false: give up. The answer to the last one counts too.
+ */
+typedef bool (*rsq_backup_progress)(uint64_t done, uint64_t pages, void *ctx);
+
+/** Settings of rsq_backup(). */
+typedef struct rsq_backup_options {
+    size_t size;                  /**< sizeof(rsq_backup_options) */
+    uint32_t timeout_ms;          /**< for all of it; 0: no limit but the one for getting a reader */
+    uint32_t flags;               /**< 0 */
+    rsq_backup_progress progress; /**< NULL: nobody is told */
+    void *ctx;                    /**< the caller's, passed to `progress` */
+} rsq_backup_options;
+
+/**
+ * Copy the main database, as it is at one commit, into a new file. Reads and
+ * writes go on meanwhile; it takes one reader (in memory: the writer's turn), and
+ * the write-ahead log cannot begin anew before it is done. The copy is page by
+ * page, of the same bytes as after a checkpoint, and on the disk when the call
+ * returns. Attached databases are files of their own.
+ *
+ * @param path        of the copy; nothing may be there yet. One that fails leaves nothing behind.
+ * @param opts        NULL for the defaults.
+ * @param commit_seq  NULL, or on RSQ_OK the number of the newest commit in it.
+ * @return RSQ_OK. RSQ_EINVAL: there is a file at `path`. RSQ_ECANTOPEN: it cannot be
+ *         made. RSQ_ECANCELLED: `progress` said so. RSQ_ETIMEOUT. RSQ_ECLOSED, also
+ *         when the database is closed meanwhile. RSQ_ESNAPSHOT: it took longer than
+ *         `reader_age_limit_ms` when the log had to begin anew. RSQ_EFULL, RSQ_EIO,
+ *         RSQ_ECORRUPT, RSQ_ENOMEM. RSQ_EMISUSE: of a database in memory, in a
+ *         transaction of the calling thread.
+ *
+ * Thread: any that may block.
+ */
+RSQ_API rsq_code rsq_backup(rsq_db *db, const char *path, const rsq_backup_options *opts,
+                            uint64_t *commit_seq, rsq_error *err);
+
 /** One step from an older form of the database to the next. */
 typedef struct rsq_migration {
     const char *name; /**< UTF-8, not empty, in the list once; by it the step is known for ever */

@@ -4,6 +4,7 @@
 #include "api/db.h"
 #include "api/options.h"
 #include "base/error.h"
+#include "exec/backup.h"
 #include "exec/begin.h"
 #include "exec/migrate.h"
 
@@ -128,5 +129,27 @@ rsq_code rsq_migrate(rsq_db *db, const rsq_migration *migrations, size_t count, 
     rsq_db_unpin(db);
     if (code == RSQ_OK && applied)
         *applied = done;
+    return code;
+}
+
+rsq_code rsq_backup(rsq_db *db, const char *path, const rsq_backup_options *opts, uint64_t *commit_seq,
+                    rsq_error *err)
+{
+    rsq_backup_options o;
+    uint64_t seq = 0;
+    rsq_code code = rsq_options_read(&o, sizeof o, opts, err);
+
+    if (code == RSQ_OK && o.flags)
+        code = rsq_option_refuse("flags", err);
+    if (code == RSQ_OK && (!path || rsq_path_is_memory(path)))
+        code = rsq_error_set(err, RSQ_EINVAL, "the path of the copy is NULL, or none of a file");
+    if (code == RSQ_OK)
+        code = rsq_db_pin(db, err);
+    if (code != RSQ_OK)
+        return code;
+    code = rsq_core_backup(db->core, &db->client, path, &o, &seq, err);
+    rsq_db_unpin(db);
+    if (code == RSQ_OK && commit_seq)
+        *commit_seq = seq;
     return code;
 }

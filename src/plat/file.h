@@ -20,6 +20,10 @@ bool rsq_path_is_memory(const char *path);
 /* False: there is no such file, or it cannot be looked at. Symbolic links are followed. */
 bool rsq_file_identify(const char *path, rsq_file_id *out);
 
+/* Make an empty file where there is none, with SQLite's default permissions. 0, or an errno. */
+int rsq_file_make(const char *path);
+void rsq_file_remove(const char *path);
+
 /* Does a shared memory map show what becomes of its file, also when that is cut off and grows again? */
 bool rsq_file_map_follows(void);
 

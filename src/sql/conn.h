@@ -243,6 +243,25 @@ bool rsq_conn_log_grew(rsq_conn *c);
 rsq_code rsq_conn_checkpoint(rsq_conn *c, uint32_t mode, uint32_t busy_ms, rsq_log_figures *out,
                              rsq_error *err);
 
+/* --- a copy of the main database in another file (copy.c) --- */
+
+typedef struct rsq_copy rsq_copy;
+
+typedef struct rsq_copy_state {
+    uint64_t done, pages;
+    bool complete; /* and on the disk */
+} rsq_copy_state;
+
+/* Make the file and begin, in the snapshot that is open and stays so until the end; `path` is borrowed until
+ * then. */
+rsq_code rsq_copy_begin(rsq_conn *c, const char *path, rsq_copy **out, rsq_error *err);
+
+/* Copy so many pages more. */
+rsq_code rsq_copy_step(rsq_copy *cp, unsigned pages, rsq_copy_state *out, rsq_error *err);
+
+/* `keep` false: and remove the file. */
+void rsq_copy_end(rsq_copy *cp, bool keep);
+
 /* Bytes; 0 if it cannot be told. */
 uint32_t rsq_conn_page_size(const rsq_conn *c);
 
