@@ -10,5 +10,6 @@ int cmd_explain(char **words);
 int cmd_exec(char **words);
 int cmd_import(char **words);
 int cmd_watch(char **words);
+int cmd_backup(char **words);
 
 #endif

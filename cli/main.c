@@ -24,6 +24,7 @@ static const char help[] =
     "  exec    run one statement that writes, or several\n"
     "  import  load a CSV, JSON or NDJSON file into a table\n"
     "  watch   print the rows of a query again whenever they change\n"
+    "  backup  copy a database that may be in use\n"
     "\n"
     "resqlite COMMAND --help says more. resqlite --version prints the versions.\n"
     "\n"
@@ -43,7 +44,7 @@ static const struct command {
     int (*run)(char **words);
 } commands[] = {
     {"query", cmd_query},   {"explain", cmd_explain}, {"exec", cmd_exec},
-    {"import", cmd_import}, {"watch", cmd_watch},
+    {"import", cmd_import}, {"watch", cmd_watch},     {"backup", cmd_backup},
 };
 
 enum { OPTION_VERSION = 1 };

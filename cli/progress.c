@@ -1,4 +1,4 @@
-/* How far an import is; see progress.h. */
+/* How far something long is; see progress.h. */
 #include "progress.h"
 
 #include <inttypes.h>
@@ -41,6 +41,7 @@ void progress_init(progress *p, bool quiet)
 {
     memset(p, 0, sizeof *p);
     p->quiet = quiet;
+    p->unit = "rows";
     p->opened_ns = now_ns();
     p->draws = !quiet && terminal_has_cursor(STDERR_FILENO);
 }
@@ -84,9 +85,9 @@ void progress_update(progress *p, uint64_t bytes, uint64_t rows)
         strbuf_printf(&line, " %.1f MB", (double)bytes / 1e6);
     strbuf_puts(&line, "  ");
     plain_add_count(&line, rows);
-    strbuf_puts(&line, " rows  ");
+    strbuf_printf(&line, " %s  ", p->unit);
     plain_add_count(&line, rate(rows, p->began_ns, now));
-    strbuf_puts(&line, " rows/s\033[K");
+    strbuf_printf(&line, " %s/s\033[K", p->unit);
     print(&line);
 }
 

@@ -1,5 +1,5 @@
 /*
- * How far a long import is, on stderr: a bar on a terminal, else nothing but
+ * How far a long import, or a copy, is, on stderr: a bar on a terminal, else nothing but
  * the last line.
  */
 #ifndef CLI_PROGRESS_H
@@ -12,6 +12,7 @@ typedef struct progress {
     bool quiet;        /* not even the last line */
     bool draws;        /* there is a terminal, and the bar may be on it */
     const char *label; /* borrowed */
+    const char *unit;  /* borrowed; what is counted: "rows" */
     uint64_t size;     /* bytes in all; 0: unknown, then bytes are shown and no percentage */
     uint64_t opened_ns, began_ns, drawn_ns; /* progress_init(), progress_begin(), the last drawing */
     bool drawn;                             /* the cursor is on the line of the bar */

@@ -10,6 +10,7 @@ import sys
 import box
 import query
 import execute
+import backup
 import explain
 import load
 import load_wrong
@@ -17,7 +18,7 @@ import terminal
 import watch
 import cities
 
-assert all((query, execute, explain, load, load_wrong, terminal, watch, cities))  # importing them registers their cases
+assert all((query, execute, backup, explain, load, load_wrong, terminal, watch, cities))  # importing them registers their cases
 
 if __name__ == "__main__":
     box.main(sys.argv[1], sys.argv[2] if len(sys.argv) > 2 else None)
