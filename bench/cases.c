@@ -85,7 +85,8 @@ size_t bench_cases_each(const bench_choice *choice, bench_case_fn each, void *ct
     for (size_t i = 0; i < BENCH_LENGTH(areas) && going; i++)
         going = each_of(areas[i], choice, false, each, ctx, &n);
     for (size_t i = 0; named[i] && going; i++) {
-        bool by_name = !choice->all || named[i] == &bench_area_experiments;
+        bool asked = choice->all || (choice->slow && named[i] == &bench_area_large);
+        bool by_name = !asked || named[i] == &bench_area_experiments;
 
         going = each_of(named[i], choice, by_name, each, ctx, &n);
     }

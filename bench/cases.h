@@ -13,6 +13,7 @@ typedef struct bench_choice {
     const char *area;     /* with a goal of that area; NULL: any */
     bool with_goals;      /* with a goal */
     bool all;             /* also those that are there by name only, but for experiments */
+    bool slow;            /* also those of them that take long */
 } bench_choice;
 
 void bench_case_name(const bench_case *c, char name[BENCH_NAME_MAX]);

@@ -43,9 +43,12 @@ static const char help[] =
     "\n"
     "options:\n"
     "  --filter GLOB  only cases whose WORKLOAD/CASE matches, e.g. 'rows/*'\n"
-    "  --area AREA    goals: only those of foundation, reads or writes\n"
-    "  --all          run, list: also the cases with other libraries, which need what make bench-peers "
-    "installs\n"
+    "  --area AREA    goals: only those of foundation, reads, writes or streams\n"
+    "  --slow         run, list: also a working set larger than caches, which takes 3 GB of disk for a "
+    "minute\n"
+    "  --all          run, list: the same, and the cases with other libraries, which need what make "
+    "bench-peers\n"
+    "                 installs\n"
     "  --repeat N     run, goals: so many whole passes over all cases, at most 32\n"
     "  --compare-to FILE\n"
     "                 run: set the results against earlier ones: those of a label, or of --json\n"
@@ -112,7 +115,7 @@ static bool list_case(const bench_case *c, void *ctx)
 
 static int list(const bench_options *o)
 {
-    const bench_choice choice = {.filter = o->filter, .area = o->area, .all = o->all};
+    const bench_choice choice = {.filter = o->filter, .area = o->area, .all = o->all, .slow = o->slow};
 
     if (bench_cases_each(&choice, list_case, NULL) > 0)
         return BENCH_EXIT_OK;

@@ -60,6 +60,8 @@ static bool take_flag(bench_options *o, const char *name)
         o->effort = &bench_effort_quick;
     else if (strcmp(name, "--all") == 0)
         o->all = true;
+    else if (strcmp(name, "--slow") == 0)
+        o->slow = true;
     else if (strcmp(name, "--gate") == 0)
         o->gate = true;
     else if (strcmp(name, "--memory") == 0)

@@ -23,7 +23,7 @@ typedef struct bench_options {
     const char *compare_to;             /* run; NULL: nothing */
     const char *results;                /* where labelled results are */
     const char *stored;                 /* goals; NULL: the newest canonical ones */
-    bool all;                           /* run, list: see bench_choice */
+    bool all, slow;                     /* run, list: see bench_choice */
     bool gate;                          /* a regression is an exit status */
     bool memory;                        /* once: tell what it takes */
     const char *counts;                 /* goals; NULL: none */

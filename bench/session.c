@@ -376,7 +376,8 @@ static int session_run(session *s)
 
 int bench_run(const bench_options *o)
 {
-    session s = {.options = o, .choice = {.filter = o->filter, .area = o->area, .all = o->all}};
+    session s = {.options = o,
+                 .choice = {.filter = o->filter, .area = o->area, .all = o->all, .slow = o->slow}};
 
     if (o->nwords > 0) {
         s.label = o->words[0];

@@ -191,6 +191,10 @@ def cases_by_name_only_are_not_part_of_a_run():
     everything += bench("list", "--all")[0]
     if "experiment/" in everything or "experiment/" not in named:
         raise tap.Failed("experiments are to be listed if a filter names them, and only then")
+    for option, shown in (None, ()), ("--slow", ("large/",)), ("--all", ("large/", "peers/")):
+        listed, _ = bench("list", *([option] if option else []))
+        if shown != tuple(word for word in ("large/", "peers/") if f"\n{word}" in listed):
+            raise tap.Failed(f"{option}: not {shown}")
 
 
 def experiments_run():
