@@ -132,9 +132,19 @@ extern const bench_area bench_area_fresh;
 extern const bench_area bench_area_parts;
 extern const bench_area bench_area_peers;
 
-/* Which peers are here that are programs of their own? Those that are not are said and taken out; see peers/.
+/* Which peers are here that are programs of their own? Those that are not are taken out of their cases; see
+ * peers/.
  */
 void bench_peers_look(void);
+
+/* A peer that is a program of its own. */
+typedef struct bench_program {
+    const char *name;
+    char version[256]; /* of itself, of SQLite, of what runs it; or why it is missing */
+} bench_program;
+
+/* All of them, as bench_peers_look() found them; NULL, and `*n` is 0, if it was not called. */
+const bench_program *bench_peers_found(size_t *n);
 
 /* Say on standard error what went wrong with a peer; returns false. Thread: any. */
 __attribute__((format(printf, 2, 3))) bool bench_fail(const bench_ctx *at, const char *format, ...);

@@ -14,7 +14,6 @@
 
 #include <resqlite.h>
 
-#include "bench.h"
 #include "commit.h"
 #include "json.h"
 #include "raw/raw.h"
@@ -177,6 +176,7 @@ void bench_machine_look(bench_machine *m, const char *dir)
     snprintf(m->sqlite, sizeof m->sqlite, "%s (%s)", rsq_sqlite_version(),
              rsq_features() & RSQ_FEATURE_BUNDLED_SQLITE ? "bundled" : "system");
     find_flags(m->sqlite_flags, sizeof m->sqlite_flags);
+    m->programs = bench_peers_found(&m->nprograms);
 }
 
 void bench_machine_print(const bench_machine *m, FILE *out)
@@ -189,7 +189,10 @@ void bench_machine_print(const bench_machine *m, FILE *out)
     fprintf(out, "compiler  %s\n", m->compiler);
     fprintf(out, "files on  %s\n", m->file_system);
     fprintf(out, "others    %s\n", m->others);
-    fprintf(out, "date      %s\n\n", m->date);
+    fprintf(out, "date      %s\n", m->date);
+    for (size_t i = 0; i < m->nprograms; i++)
+        fprintf(out, "peer      %s: %s\n", m->programs[i].name, m->programs[i].version);
+    fprintf(out, "\n");
 }
 
 void bench_machine_json(const bench_machine *m, FILE *out)
@@ -211,5 +214,9 @@ void bench_machine_json(const bench_machine *m, FILE *out)
         fprintf(out, ",\"%s\":", texts[i].key);
         bench_json_text(out, texts[i].value);
     }
-    fprintf(out, "}");
+    for (size_t i = 0; i < m->nprograms; i++) {
+        fprintf(out, "%s\"%s\":", i > 0 ? "," : ",\"peers\":{", m->programs[i].name);
+        bench_json_text(out, m->programs[i].version);
+    }
+    fprintf(out, "%s}", m->nprograms > 0 ? "}" : "");
 }

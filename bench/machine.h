@@ -5,6 +5,8 @@
 #include <stddef.h>
 #include <stdio.h>
 
+#include "bench.h"
+
 #define MACHINE_TEXT 128
 #define MACHINE_FLAGS 2048
 
@@ -22,9 +24,14 @@ typedef struct bench_machine {
     size_t passes;
     char sqlite[MACHINE_TEXT];
     char sqlite_flags[MACHINE_FLAGS];
+    const bench_program *programs; /* peers of this run that are programs of their own */
+    size_t nprograms;
 } bench_machine;
 
-/* Takes a third of a second, in which it watches what else is running. Leaves `label` and `passes` alone. */
+/*
+ * Takes a third of a second, in which it watches what else is running. Leaves `label` and `passes` alone.
+ * Programs are told only if bench_peers_look() was called before.
+ */
 void bench_machine_look(bench_machine *m, const char *dir);
 
 /* The header of a report on a terminal. */

@@ -239,7 +239,15 @@ static void page_header(const book *b, FILE *out)
         html(lines[i].text, out);
         fputc('\n', out);
     }
-    fprintf(out, "<dt>Cores<dd>%ld\n</dl>\n<details><summary>Flags of SQLite</summary>\n<p>", h->cores);
+    fprintf(out, "<dt>Cores<dd>%ld\n", h->cores);
+    for (size_t i = 0; i < h->npeers; i++) {
+        fputs("<dt>", out);
+        html(h->peers[i].name, out);
+        fputs("<dd>", out);
+        html(h->peers[i].version, out);
+        fputc('\n', out);
+    }
+    fputs("</dl>\n<details><summary>Flags of SQLite</summary>\n<p>", out);
     html(h->sqlite_flags, out);
     fputs("</p>\n</details>\n</header>\n", out);
 }

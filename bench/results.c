@@ -45,7 +45,10 @@ static void page_header(const bench_machine *m, FILE *out)
     fprintf(out, "- %ld cores, %s; %s; %s; files on %s\n", m->cores, m->cpu, m->kernel, m->compiler,
             m->file_system);
     fprintf(out, "- %s, %zu passes; others: %s\n", m->date, m->passes, m->others);
-    fprintf(out, "- flags of SQLite: %s\n\n", m->sqlite_flags);
+    fprintf(out, "- flags of SQLite: %s\n", m->sqlite_flags);
+    for (size_t i = 0; i < m->nprograms; i++)
+        fprintf(out, "- %s: %s\n", m->programs[i].name, m->programs[i].version);
+    fprintf(out, "\n");
 }
 
 static void page_times(const bench_outcome *o, FILE *out)

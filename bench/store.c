@@ -196,6 +196,18 @@ static bool take_case(bench_set *s, const place *at, const json_t *object)
     return true;
 }
 
+static void take_peers(bench_header *h, json_t *peers)
+{
+    const char *name;
+    json_t *version;
+
+    json_object_foreach(peers, name, version)
+    {
+        if (json_is_string(version) && h->npeers < BENCH_STORED_PEERS_MAX)
+            h->peers[h->npeers++] = (bench_stored_peer){name, json_string_value(version)};
+    }
+}
+
 static void take_header(bench_set *s, const json_t *header)
 {
     s->header = (bench_header){
@@ -212,6 +224,7 @@ static void take_header(bench_set *s, const json_t *header)
         .commit = text_of(header, "commit"),
         .cores = (long)json_integer_value(json_object_get(header, "cores")),
     };
+    take_peers(&s->header, json_object_get(header, "peers"));
 }
 
 /* One JSON value of the file: a document, a header or a case. */

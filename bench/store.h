@@ -63,11 +63,20 @@ typedef struct bench_entry {
     size_t ngoals;
 } bench_entry;
 
+#define BENCH_STORED_PEERS_MAX 8
+
+/* A peer that was a program of its own, and its versions. */
+typedef struct bench_stored_peer {
+    const char *name, *version;
+} bench_stored_peer;
+
 typedef struct bench_header {
     /* What makes two machines comparable. */
     const char *cpu, *kernel, *compiler, *files_on, *sqlite, *sqlite_flags;
     const char *resqlite, *others, *label, *date, *commit;
     long cores;
+    bench_stored_peer peers[BENCH_STORED_PEERS_MAX];
+    size_t npeers;
 } bench_header; /* "" where the file does not tell */
 
 typedef struct bench_set {

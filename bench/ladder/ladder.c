@@ -395,6 +395,7 @@ int bench_ladder(const bench_options *o)
 {
     ladder l = {.failed = false};
 
+    bench_peers_look(); /* first, so that the header tells their versions */
     if (!bench_tables_begin(&l.tables, o))
         return BENCH_EXIT_USAGE;
     print_head();

@@ -1,7 +1,7 @@
 /*
  * What people would use instead, in the same run: plans, and the cases made of
- * them. Peers that are not installed are taken out of the cases, with a line that
- * says so.
+ * them. Peers that are not installed are taken out of the cases; the header of
+ * the results says so.
  */
 #include "peers/peers.h"
 
@@ -208,7 +208,9 @@ static void take_out(bench_case *c, int which)
         c->peers[kept] = (bench_peer){.name = NULL};
 }
 
+static bool looked;
 static bool found[PROCESSES];
+static bench_program programs[PROCESSES];
 
 bool peers_is_here(int which)
 {
@@ -216,22 +218,27 @@ bool peers_is_here(int which)
     return found[which];
 }
 
+const bench_program *bench_peers_found(size_t *n)
+{
+    *n = looked ? PROCESSES : 0;
+    return looked ? programs : NULL;
+}
+
 void bench_peers_look(void)
 {
-    static bool looked;
-
     if (looked)
         return;
     looked = true;
     for (int which = 0; which < PROCESSES; which++) {
-        char version[256];
+        char version[200];
+        bench_program *p = &programs[which];
 
         found[which] = process_find(which, version, sizeof version);
-        printf("peer      %s: %s%s\n", process_name(which), found[which] ? "" : "MISSING: ", version);
+        p->name = process_name(which);
+        snprintf(p->version, sizeof p->version, "%s%s", found[which] ? "" : "MISSING: ", version);
         for (size_t i = 0; !found[which] && i < BENCH_LENGTH(cases); i++)
             take_out(&cases[i], which);
     }
-    fflush(stdout);
 }
 
 const bench_area bench_area_peers = {cases, BENCH_LENGTH(cases)};

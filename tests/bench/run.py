@@ -91,6 +91,20 @@ def labelled_run_writes_results():
         bench("run", "first", "--quick", "--filter", "rows/10", "--results", folder, status=2)
 
 
+def labelled_run_tells_versions():
+    """Of peers that are programs: what they are, or that they are missing."""
+    with tempfile.TemporaryDirectory() as name:
+        folder = pathlib.Path(name)
+        bench("run", "peers", "--quick", "--repeat", 1, "--filter", "peers/point", "--results", folder)
+        [path] = folder.glob("*-peers.json")
+        peers = json.loads(path.read_text(encoding="utf-8"))["header"]["peers"]
+        page = path.with_suffix(".md").read_text(encoding="utf-8")
+        if sorted(peers) != ["aiosqlite", "better-sqlite3", "pglite", "sqlitecpp"]:
+            raise tap.Failed(str(peers))
+        tap.expect_none([f"{peer}: {version}" for peer, version in peers.items()
+                         if not re.search(r"MISSING: |\d+\.\d+", version) or f"- {peer}: {version}\n" not in page])
+
+
 def run_compares():
     with tempfile.TemporaryDirectory() as name:
         folder = pathlib.Path(name)
@@ -240,6 +254,7 @@ def main():
     cases = [(f"is refused: {name}", refused(*arguments)) for name, arguments in wrong]
     cases += [
         ("a labelled run writes a document and a page", labelled_run_writes_results),
+        ("a labelled run tells the versions of other libraries", labelled_run_tells_versions),
         ("a run is compared with an earlier one", run_compares),
         ("stored results are compared, and a gate stops a regression", compare_and_its_gate),
         ("malformed results are refused, with the line", malformed_results_are_refused),
