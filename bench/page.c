@@ -12,6 +12,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "published.h"
 #include "store.h"
 
 /* Of page_parts.c, which tools/embed.py makes. The last three are empty if npm's packages are not there. */
@@ -504,7 +505,8 @@ static void page(const book *b, FILE *out)
     page_header(b, out);
     fputs("<nav><a href=\"#workloads\">Workloads</a> <a href=\"#scaling\">Scaling</a> <a "
           "href=\"#latency\">Latency</a> "
-          "<a href=\"#memory\">Memory</a> <a href=\"#history\">History</a></nav>\n",
+          "<a href=\"#memory\">Memory</a> <a href=\"#history\">History</a> "
+          "<a href=\"#published\">Published elsewhere</a></nav>\n",
           out);
     if (!charts)
         fputs("<p>This page was made by a program without uPlot, so it has tables only.</p>\n", out);
@@ -513,6 +515,7 @@ static void page(const book *b, FILE *out)
     distributions(newest(b), out);
     memory(newest(b), out);
     history(b, out);
+    published_section(out);
     if (charts) {
         data(b, out);
         fprintf(out, "<!-- uPlot:\n%s-->\n<script>\n%s\n</script>\n<script>\n%s</script>\n",

@@ -21,6 +21,7 @@ sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1]))
 import tap
 
 BENCH, HAS_UPLOT = sys.argv[1], sys.argv[2] == "yes"
+DOCUMENT = pathlib.Path(__file__).resolve().parents[2] / "docs" / "benchmarks.md"
 PERCENTS = [0, 1, *range(5, 100, 5), 99, 100]
 WIDTH, HEIGHT = 1200, 2400
 VOID = {"meta", "br", "dt", "dd", "tr", "th", "td", "p", "input", "link"}
@@ -43,7 +44,8 @@ def results(label="plain", date="2026-01-31T00:00:00Z", more=()):
         for peer, factor in (("raw", 1.0), ("resqlite", 0.5))
     ]
     cases += [entry("point", "key", "raw", 3.0), entry("point", "key", "resqlite", 0.5), *more]
-    return {"header": {"label": label, "date": date, "cores": 2, "cpu": "one"}, "cases": cases}
+    peers = {"a-peer": "1.2 <of Node 20>", "another": "MISSING: not installed"}
+    return {"header": {"label": label, "date": date, "cores": 2, "cpu": "one", "peers": peers}, "cases": cases}
 
 
 def report(*documents):
@@ -90,6 +92,24 @@ def tables_hold_every_figure():
     have = {re.sub("\u00a0", " ", cell) for cell in cells}
     tap.expect_none([f"no cell {word!r}" for word in wanted if not any(word.split()[0] in cell for cell in have)])
     tap.expect_none([f"</{tag}> does not fit" for tag in page.wrong] + [f"<{tag}> is left open" for tag in page.open])
+
+
+def peers_are_told_with_their_versions():
+    text = report(results())
+    tap.expect_none([f"no {word}" for word in ("<dt>a-peer<dd>1.2 &lt;of Node 20&gt;", "<dt>another<dd>MISSING: not installed")
+                     if word not in text])
+
+
+def published_figures_are_those_of_the_document():
+    """The same table is in docs/benchmarks.md, cell by cell."""
+    section = report(results()).partition('<h2 id="published">')[2]
+    rows = [re.split("<t[hd][^>]*>", line)[1:] for line in section.splitlines() if line.startswith("<tr><th>")][1:]
+    page = DOCUMENT.read_text(encoding="utf-8").partition("## Published figures")[2].partition("\n## ")[0]
+    lines = [[cell.strip(" `") for cell in line.strip("|").split("|")] for line in page.splitlines() if line.startswith("| ")]
+    if len(rows) < 50 or rows != lines[1:]:
+        raise tap.Failed("\n".join(f"{row}" for row in rows if row not in lines) or f"{len(rows)} rows, {len(lines)} lines")
+    known = tap.run_command(BENCH, "list", "--slow")
+    tap.expect_none([f"no case {row[1]}" for row in rows if f"\n{row[1]} (" not in "\n" + known])
 
 
 def page_fetches_nothing():
@@ -197,6 +217,8 @@ def page_is_a_picture(page):
 def main():
     tap.main([
         ("tables hold every figure", tables_hold_every_figure),
+        ("peers are told with their versions", peers_are_told_with_their_versions),
+        ("published figures are those of docs/benchmarks.md", published_figures_are_those_of_the_document),
         ("the page fetches nothing", page_fetches_nothing),
         ("names are escaped", names_are_escaped),
         ("the newest run is shown, whatever the order", newest_is_shown_whatever_the_order),
