@@ -208,8 +208,10 @@ static int64_t same_hits(const bench_ctx *at, uint64_t write)
 
 #define LONG_TABLE \
     "CREATE TABLE docs(id INTEGER PRIMARY KEY, n INTEGER NOT NULL, body TEXT NOT NULL, data BLOB)"
-#define LONG_ROWS(length, blob) \
-    SERIES "INSERT INTO docs(n, body, data) SELECT 0, printf('%.*c', " length ", 'x') || i, " blob " FROM c"
+/* The numbers are below all that are written, so that the first write is a change too. */
+#define LONG_ROWS(length, blob)                          \
+    SERIES "INSERT INTO docs(n, body, data) SELECT -1, " \
+           "printf('%.*c', " length ", 'x') || i, " blob " FROM c"
 
 static size_t long_insert_values(const bench_ctx *at, uint64_t write, size_t row, rsq_value *v)
 {

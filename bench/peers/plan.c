@@ -16,13 +16,13 @@ const size_t plan_npragmas = BENCH_LENGTH(plan_pragmas);
 const char *const plan_steps[PLAN_STEPS][PLAN_STEP_STATEMENTS] = {
     {"INSERT INTO items(id, name, value) VALUES (900001, 'inserted', 1)"},
     {"UPDATE items SET value = 2, name = 'updated' WHERE id = 900001"},
-    {"DELETE FROM items WHERE id = 900001"},
     {"INSERT INTO items(id, name, value) VALUES (900002, 'first', 3)",
      "INSERT INTO items(id, name, value) VALUES (900003, 'second', 4)"},
-    {"INSERT OR REPLACE INTO items(id, name, value) VALUES (900003, 'replaced', 5)"},
+    {"DELETE FROM items WHERE id > 900000"},
+    {"INSERT OR REPLACE INTO items(id, name, value) VALUES (100, 'replaced', 5)"},
 };
 const char plan_replace_elsewhere[] =
-    "INSERT INTO items(id, name, value) VALUES (900003, 'replaced', 5) "
+    "INSERT INTO items(id, name, value) VALUES (100, 'replaced', 5) "
     "ON CONFLICT (id) DO UPDATE SET name = excluded.name, value = excluded.value";
 
 /* The same few lines are in each peer; a small integer hash by multiplication and shifts. */

@@ -69,7 +69,8 @@ typedef struct plan {
 
 #define PLAN_STEP_STATEMENTS 2
 
-/* Of PLAN_LIVE: the statements of the steps; ends of steps are NULL. */
+/* Of PLAN_LIVE: the statements of the steps, which leave as many rows as there were; ends of steps are NULL.
+ */
 extern const char *const plan_steps[PLAN_STEPS][PLAN_STEP_STATEMENTS];
 /* What PostgreSQL has instead of INSERT OR REPLACE. */
 extern const char plan_replace_elsewhere[];
