@@ -89,7 +89,7 @@ static size_t keyed_values(uint64_t write, uint64_t id, rsq_value *v)
     return 3;
 }
 
-/* A stream for each of the first rows. */
+/* A stream for each of the first keys. */
 static size_t window_key(const bench_ctx *at, size_t stream, rsq_value *params)
 {
     (void)at;
@@ -140,13 +140,6 @@ static int64_t sparse_hits(const bench_ctx *at, uint64_t write)
 /* --------------------------------------------------------------- by owner -- */
 
 #define OWNED 100 /* rows of an owner */
-
-static size_t window_owner(const bench_ctx *at, size_t stream, rsq_value *params)
-{
-    (void)at;
-    params[0] = rsq_integer((int64_t)stream + 1);
-    return 1;
-}
 
 static size_t owner_values(const bench_ctx *at, uint64_t write, size_t row, rsq_value *v)
 {
@@ -371,7 +364,7 @@ static const stream_job jobs[STREAM_JOBS] = {
                       .write = "UPDATE items SET value = ? WHERE id = ?",
                       .content = "SELECT * FROM items",
                       .writes = 200,
-                      .window = window_owner,
+                      .window = window_key,
                       .values = owner_values,
                       .hits = owner_hits},
     [STREAM_SAME_DISJOINT] = {.tables = WIDE_TABLE,
