@@ -38,23 +38,16 @@ static const bench_set *newest(const book *b)
 
 static void html(const char *text, FILE *out)
 {
+    static const char special[] = "<>&\"";
+    static const char *const entities[] = {"&lt;", "&gt;", "&amp;", "&quot;"};
+
     for (; *text; text++) {
-        switch (*text) {
-        case '<':
-            fputs("&lt;", out);
-            break;
-        case '>':
-            fputs("&gt;", out);
-            break;
-        case '&':
-            fputs("&amp;", out);
-            break;
-        case '"':
-            fputs("&quot;", out);
-            break;
-        default:
+        const char *found = strchr(special, *text);
+
+        if (found)
+            fputs(entities[found - special], out);
+        else
             fputc(*text, out);
-        }
     }
 }
 
