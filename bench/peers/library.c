@@ -302,21 +302,12 @@ static bool ours_hash(void *state, uint64_t *out)
     return ok;
 }
 
-const bench_ops peers_library = {
-    .answer = "answer",
-    .open = ours_open,
-    .prepare = ours_prepare,
-    .run = ours_run,
-    .hash = ours_hash,
-    .close = ours_close,
-};
+/* JSON is formatted by each in its own way, so the sums over its bytes differ. */
+#define OPS(json)                                                                                           \
+    {                                                                                                       \
+        .answer = "answer", .own_sum = (json), .open = ours_open, .prepare = ours_prepare, .run = ours_run, \
+        .hash = ours_hash, .close = ours_close                                                              \
+    }
 
-const bench_ops peers_library_json = {
-    .answer = "answer",
-    .own_sum = true,
-    .open = ours_open,
-    .prepare = ours_prepare,
-    .run = ours_run,
-    .hash = ours_hash,
-    .close = ours_close,
-};
+const bench_ops peers_library = OPS(false);
+const bench_ops peers_library_json = OPS(true);

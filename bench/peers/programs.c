@@ -63,25 +63,12 @@ static bool remote_hash(void *state, uint64_t *hash)
            bench_fail(r->at, "%s", process_why(r->process));
 }
 
-const bench_ops peers_process = {
-    .answer = "answer",
-    .own_figure = true,
-    .elsewhere = true,
-    .open = remote_open,
-    .prepare = remote_prepare,
-    .run = remote_run,
-    .hash = remote_hash,
-    .close = remote_close,
-};
+/* JSON is formatted by each in its own way, so the sums over its bytes differ. */
+#define OPS(json)                                                                                          \
+    {                                                                                                      \
+        .answer = "answer", .own_sum = (json), .own_figure = true, .elsewhere = true, .open = remote_open, \
+        .prepare = remote_prepare, .run = remote_run, .hash = remote_hash, .close = remote_close           \
+    }
 
-const bench_ops peers_process_json = {
-    .answer = "answer",
-    .own_sum = true,
-    .own_figure = true,
-    .elsewhere = true,
-    .open = remote_open,
-    .prepare = remote_prepare,
-    .run = remote_run,
-    .hash = remote_hash,
-    .close = remote_close,
-};
+const bench_ops peers_process = OPS(false);
+const bench_ops peers_process_json = OPS(true);

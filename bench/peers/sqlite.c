@@ -189,21 +189,12 @@ static bool local_hash(void *state, uint64_t *out)
     return ok || bench_fail(l->at, "%s", raw_message(l->db));
 }
 
-const bench_ops peers_sqlite = {
-    .answer = "answer",
-    .open = local_open,
-    .prepare = local_prepare,
-    .run = local_run,
-    .hash = local_hash,
-    .close = local_close,
-};
+/* JSON is formatted by each in its own way, so the sums over its bytes differ. */
+#define OPS(json)                                                                            \
+    {                                                                                        \
+        .answer = "answer", .own_sum = (json), .open = local_open, .prepare = local_prepare, \
+        .run = local_run, .hash = local_hash, .close = local_close                           \
+    }
 
-const bench_ops peers_sqlite_json = {
-    .answer = "answer",
-    .own_sum = true,
-    .open = local_open,
-    .prepare = local_prepare,
-    .run = local_run,
-    .hash = local_hash,
-    .close = local_close,
-};
+const bench_ops peers_sqlite = OPS(false);
+const bench_ops peers_sqlite_json = OPS(true);
