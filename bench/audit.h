@@ -6,7 +6,7 @@
 #define BENCH_AUDIT_H
 
 #include "bench.h"
-#include "place.h"
+#include "tables.h"
 
 /* How often a figure is taken: passes that are shown as a band, each of as many bursts after one to warm up.
  */
@@ -18,9 +18,8 @@ typedef struct audit_effort {
 #define AUDIT_PASSES_MAX 16
 
 typedef struct audit {
-    bench_place place;
+    bench_tables tables;
     audit_effort effort;
-    FILE *json; /* owned; NULL: none */
 } audit;
 
 /* A figure of each pass, shown as the lowest and the highest. */
@@ -46,7 +45,7 @@ __attribute__((format(printf, 1, 2))) bool audit_fail(const char *format, ...);
 bool audit_writer(audit *a);
 bool audit_reader(audit *a);
 
-/* The command: what follows the word `audit`. The exit status of the program. */
-int bench_audit(int argc, char **argv);
+/* The command. */
+int bench_audit(const bench_options *o);
 
 #endif

@@ -148,7 +148,7 @@ static bool count_instructions(audit *a)
         printf("\ninstructions: not counted, there is no valgrind\n");
         return true;
     }
-    if (!callgrind_run(a->place.dir, "point/key", "resqlite", OPS_COUNTED, e, ENTRIES, &total)) {
+    if (!callgrind_run(a->tables.place.dir, "point/key", "resqlite", OPS_COUNTED, e, ENTRIES, &total)) {
         printf("\ninstructions: not counted, callgrind does not run this program\n");
         return true;
     }
@@ -178,7 +178,7 @@ bool audit_reader(audit *a)
     rsq_error err;
     bool ok;
 
-    bench_place_database(&a->place, 0, at.path);
+    bench_place_database(&a->tables.place, 0, at.path);
     ok = items_make(&at, ROWS);
     if (ok && rsq_open(at.path, &opts, &db, &err) != RSQ_OK)
         ok = audit_fail("open: %s", err.message);

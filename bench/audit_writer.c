@@ -315,7 +315,7 @@ static bool run_pass(const audit *a, const workload *of, unsigned pass, findings
 
     if (!s)
         return audit_fail("out of memory");
-    bench_place_database(&a->place, 0, path);
+    bench_place_database(&a->tables.place, 0, path);
     ok = scene_open(s, of, path) && burst(s, &warm_up);
     s->events = 0;
     for (unsigned i = 0; i < a->effort.bursts && ok; i++)

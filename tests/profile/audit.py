@@ -84,7 +84,7 @@ def reader():
 def wrong_usage():
     for words in ([], ["nobody"], ["writer", "--json"], ["writer", "--no"]):
         run = subprocess.run([BENCH, "audit", *words], capture_output=True, text=True, check=False)
-        if run.returncode != 2 or "usage:" not in run.stderr:
+        if run.returncode != 2 or "--help" not in run.stderr:
             raise tap.Failed(f"{words}: exit status {run.returncode}: {run.stderr}")
 
 
