@@ -56,9 +56,20 @@
         return splits.map(function (v) { return v == null ? "" : short(v); });
     }
 
-    /* The range of a logarithmic axis: a little beyond the figures. */
+    /* One digit and noughts, where a mark of a logarithmic axis can be. */
+    function mark(value, round) {
+        var step = Math.pow(10, Math.floor(Math.log10(value)));
+        return Number((round(value / step) * step).toPrecision(1));
+    }
+
+    /* The range of a logarithmic axis: a little beyond the figures. uPlot fails on some that end between marks. */
     function around(low, high) {
-        return [low / 1.25, high * 1.25];
+        return [mark(low / 1.25, Math.floor), mark(high * 1.25, Math.ceil)];
+    }
+
+    /* Cases in the order of the numbers that they are, if they are numbers. */
+    function inOrder(cases) {
+        return cases.every(function (name) { return Number(name) > 0; }) ? cases.sort(function (a, b) { return a - b; }) : cases;
     }
 
     function plot(box, options, data) {
@@ -101,7 +112,7 @@
 
     function peersChart(box) {
         var entries = entriesOf(box.dataset.workload).filter(function (e) { return e.to !== e.peer && e.ratio > 0; });
-        var cases = unique(entries.map(function (e) { return e.name; }));
+        var cases = inOrder(unique(entries.map(function (e) { return e.name; })));
         var peers = unique(entries.map(function (e) { return e.peer; }));
         var colour = colours(peers);
         var ratios, values;
