@@ -110,6 +110,14 @@ static bool await_due(stream_peer *p)
     return true;
 }
 
+/* Each viewer's events up to now are all it should have got. */
+static void begin_anew(stream_peer *p)
+{
+    for (size_t i = 0; i < p->nviewers; i++)
+        p->viewers[i].due = p->viewers[i].events;
+    p->due = p->events;
+}
+
 static bool is_settled(const stream_viewer *v, uint64_t commit_seq)
 {
     rsq_stream_counters c = {.size = sizeof c};
@@ -209,6 +217,7 @@ static bool open_streams(stream_peer *p)
     p->due = p->nviewers;
     if (!await_due(p))
         return false;
+    begin_anew(p);
     p->bytes = p->nviewers ? (heap_in_use() - before) / (double)p->nviewers : 0;
     return true;
 }
@@ -351,14 +360,6 @@ static bool operate(stream_peer *p, uint64_t op)
 }
 
 /* ---------------------------------------------------------------- blocks -- */
-
-/* Each viewer's events up to now are all it should have got. */
-static void begin_anew(stream_peer *p)
-{
-    for (size_t i = 0; i < p->nviewers; i++)
-        p->viewers[i].due = p->viewers[i].events;
-    p->due = p->events;
-}
 
 bool stream_reset(void *state)
 {
