@@ -154,7 +154,7 @@ def commands(script):
 
 def make_targets_exist():
     makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
-    known = set(re.findall(r"^(\w+):", makefile, re.MULTILINE))
+    known = set(re.findall(r"^([\w-]+):", makefile, re.MULTILINE))
     problems = []
     for path, text in documents():
         lines = [line for script in blocks(text, "sh") for line in commands(script)]
