@@ -47,7 +47,7 @@ static const char help[] =
     "options:\n"
     "  --filter GLOB  only cases whose WORKLOAD/CASE matches, e.g. 'rows/*'\n"
     "  --area AREA    goals: only those of foundation, reads, writes or streams\n"
-    "  --slow         run, list: also a working set larger than caches, which takes 3 GB of disk for a "
+    "  --slow         run, list: also a working set larger than caches, which takes 2 GB of disk for a "
     "minute\n"
     "  --all          run, list: the same, and the cases with other libraries, which need what make "
     "bench-peers\n"
