@@ -1,9 +1,5 @@
 #include "sql/functions.h"
 
-#include <string.h>
-
-#include "base/alloc.h"
-
 static const char *const volatile_functions[] = {
     "random",       "randomblob",   "changes",           "total_changes", "last_insert_rowid",
     "current_date", "current_time", "current_timestamp", "sqlite_offset",
@@ -40,17 +36,11 @@ static bool is_listed(const char *const *list, size_t n, const char *name)
 static int take_name(void *ctx, int n, char **v, char **names)
 {
     rsq_functions *f = ctx;
-    char **grown = rsq_realloc(f->names, (f->count + 1) * sizeof *grown);
-    char *name = grown ? rsq_copy_text(v[0], strlen(v[0])) : NULL;
 
     (void)n;
     (void)names;
-    if (grown)
-        f->names = grown;
-    if (!name)
-        return 1;
-    f->names[f->count++] = name;
-    return 0;
+    rsq_names_add_text(&f->names, v[0]);
+    return f->names.all; /* no memory */
 }
 
 int rsq_functions_ask(rsq_functions *f, sqlite3 *db)
@@ -72,9 +62,7 @@ int rsq_functions_ask(rsq_functions *f, sqlite3 *db)
 
 void rsq_functions_fini(rsq_functions *f)
 {
-    for (size_t i = 0; i < f->count; i++)
-        rsq_free(f->names[i]);
-    rsq_free(f->names);
+    rsq_names_fini(&f->names);
     *f = (rsq_functions){0};
 }
 
@@ -82,11 +70,7 @@ bool rsq_functions_is_volatile(const rsq_functions *f, const char *name)
 {
     if (is_listed(volatile_functions, COUNT(volatile_functions), name))
         return true;
-    for (size_t i = 0; f && i < f->count; i++) {
-        if (sqlite3_stricmp(f->names[i], name) == 0)
-            return true;
-    }
-    return false;
+    return f && is_listed((const char *const *)f->names.names, f->names.count, name);
 }
 
 bool rsq_functions_may_read_clock(const char *name)

@@ -13,11 +13,12 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+#include "base/names.h"
+
 /* A connection's: the program's functions that are not deterministic. All-zero: not asked for yet. */
 typedef struct rsq_functions {
     bool known;
-    char **names; /* owned, each too */
-    size_t count;
+    rsq_names names;
 } rsq_functions;
 
 /* Ask SQLite, the first time. SQLite's code. */
