@@ -3,7 +3,7 @@
  * copied. Every call binds every parameter, so that no pointer of an earlier
  * call can be stepped.
  */
-#include "sql/internal.h"
+#include "sql/bind.h"
 
 #include "base/alloc.h"
 
@@ -22,45 +22,9 @@ static rsq_code not_bound(rsq_conn *c, const rsq_value *v, int index, int rc, rs
     return rsq_error_set(err, RSQ_EINVAL, "parameter %d has %u bytes at NULL", index, v->len);
 }
 
-/* Longer than what SQLite's usual functions take: it refuses that in its own way. */
-static int bind_long(sqlite3_stmt *h, int index, const rsq_value *v)
-{
-    return sqlite3_bind_blob64(h, index, v->as.blob, v->len, SQLITE_STATIC);
-}
-
-/* SQLite's code; SQLITE_MISUSE if the value is bad. */
-static inline int bind_value(sqlite3_stmt *h, int index, const rsq_value *v)
-{
-    const char *bytes;
-
-    switch (v->type) {
-    case RSQ_NULL:
-        return sqlite3_bind_null(h, index);
-    case RSQ_INTEGER:
-        return sqlite3_bind_int64(h, index, v->as.i);
-    case RSQ_REAL:
-        return sqlite3_bind_double(h, index, v->as.d);
-    case RSQ_TEXT:
-    case RSQ_BLOB:
-        bytes = v->as.text;
-        if (!bytes) {
-            if (v->len)
-                return SQLITE_MISUSE;
-            bytes = ""; /* for SQLite the pointer would mean NULL, and empty is something else */
-        }
-        if (v->len > INT32_MAX)
-            return bind_long(h, index, v);
-        if (v->type == RSQ_TEXT)
-            return sqlite3_bind_text(h, index, bytes, (int)v->len, SQLITE_STATIC);
-        return sqlite3_bind_blob(h, index, bytes, (int)v->len, SQLITE_STATIC);
-    default:
-        return SQLITE_MISUSE;
-    }
-}
-
 static rsq_code bind_one(rsq_conn *c, rsq_stmt *s, int index, const rsq_value *v, rsq_error *err)
 {
-    int rc = bind_value(s->h, index, v);
+    int rc = rsq_bind_value(s->h, index, v);
 
     return rc == SQLITE_OK ? RSQ_OK : not_bound(c, v, index, rc, err);
 }
@@ -82,7 +46,7 @@ rsq_code rsq_stmt_bind(rsq_conn *c, rsq_stmt *s, const rsq_value *values, size_t
         return out_of_range(err);
     }
     for (size_t i = 0; i < n; i++) {
-        int rc = bind_value(h, (int)i + 1, &values[i]);
+        int rc = rsq_bind_value(h, (int)i + 1, &values[i]);
 
         if (rc != SQLITE_OK)
             return not_bound(c, &values[i], (int)i + 1, rc, err);

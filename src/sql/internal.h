@@ -253,6 +253,15 @@ rsq_code rsq_conn_compile_next(rsq_conn *c, const char *sql, size_t len, unsigne
 /* prepare.c: what the statement that was compiled last is; RSQ_STMT_…. */
 uint32_t rsq_stmt_kind(const rsq_conn *c, sqlite3_stmt *h);
 
+/* Only rows: CREATE TABLE inserts too, into the schema. */
+static inline bool rsq_stmt_is_dml(const rsq_stmt *s)
+{
+    return (s->kind & (RSQ_STMT_DML | RSQ_STMT_SCHEMA)) == RSQ_STMT_DML;
+}
+
+/* write.c: the figures of a write. `room`: bytes behind the result. */
+void rsq_conn_fill_result(rsq_conn *c, rsq_result *r, size_t room, int64_t changes);
+
 /* write.c: after a statement of that kind. */
 void rsq_conn_note_rowid(rsq_conn *c, uint32_t kind);
 

@@ -1,4 +1,4 @@
-/* Writes on the writer's connection: one statement, or one statement for many rows. */
+/* One statement on the writer's connection. */
 #include "sql/internal.h"
 
 #include <string.h>
@@ -55,12 +55,6 @@ static rsq_code step_once(rsq_conn *c, rsq_stmt *s, const rsq_request *rq, bool 
                             : step_all(c, s, rq, want_rows, out, err);
 }
 
-/* Only rows: CREATE TABLE inserts too, into the schema. */
-static bool is_dml(const rsq_stmt *s)
-{
-    return (s->kind & (RSQ_STMT_DML | RSQ_STMT_SCHEMA)) == RSQ_STMT_DML;
-}
-
 /* Row ids in the schema are nobody's business, also not that of SQL's last_insert_rowid(). */
 void rsq_conn_note_rowid(rsq_conn *c, uint32_t kind)
 {
@@ -96,8 +90,7 @@ static void name_tables(const rsq_conn *c, rsq_result *r, size_t room)
     }
 }
 
-/* `r` with the figures of a write. */
-static void fill_result(rsq_conn *c, rsq_result *r, size_t room, int64_t changes)
+void rsq_conn_fill_result(rsq_conn *c, rsq_result *r, size_t room, int64_t changes)
 {
     r->changes = changes;
     r->last_insert_rowid = c->last_insert_rowid;
@@ -183,7 +176,7 @@ rsq_code rsq_conn_execute_prepared(rsq_conn *c, rsq_stmt *s, const rsq_request *
         return rsq_error_set(err, RSQ_ENOMEM, "out of memory");
     if (s->kind & RSQ_STMT_SCHEMA)
         c->stale = c->has_temp = true; /* rather looked for once too often */
-    if (out && is_dml(s) && sqlite3_column_count(s->h) > 0)
+    if (out && rsq_stmt_is_dml(s) && sqlite3_column_count(s->h) > 0)
         code = execute_returning(c, s, rq, &rows, err);
     else
         code = execute_plain(c, s, rq, out ? &rows : NULL, err);
@@ -194,7 +187,7 @@ rsq_code rsq_conn_execute_prepared(rsq_conn *c, rsq_stmt *s, const rsq_request *
             rsq_result_unref(r);
             r = rows;
         }
-        fill_result(c, r, room, is_dml(s) ? sqlite3_changes64(c->db) : 0);
+        rsq_conn_fill_result(c, r, room, rsq_stmt_is_dml(s) ? sqlite3_changes64(c->db) : 0);
         *out = r;
         return RSQ_OK;
     }
@@ -208,93 +201,4 @@ rsq_code rsq_conn_execute(rsq_conn *c, const rsq_request *rq, rsq_result **out, 
     rsq_code code = rsq_conn_prepare(c, rq, &s, err);
 
     return code == RSQ_OK ? rsq_conn_execute_prepared(c, s, rq, out, err) : code;
-}
-
-/* One row of a batch: whatever rows it returns are dropped. SQLite's code, the statement is reset. */
-static int step_row(sqlite3_stmt *h)
-{
-    int rc = sqlite3_step(h);
-
-    while (rc == SQLITE_ROW)
-        rc = sqlite3_step(h);
-    if (rc == SQLITE_DONE)
-        return sqlite3_reset(h);
-    sqlite3_reset(h);
-    return rc;
-}
-
-static rsq_code run_rows(rsq_conn *c, rsq_stmt *s, const rsq_request *rq, size_t rows, int64_t *changes,
-                         rsq_error *err)
-{
-    for (size_t i = 0; i < rows; i++) {
-        rsq_code code = rsq_stmt_bind(c, s, rq->params + i * rq->nparams, rq->nparams, err);
-        int rc = SQLITE_OK;
-
-        if (code == RSQ_OK)
-            rc = step_row(s->h);
-        if (rc != SQLITE_OK)
-            code = rsq_sql_error(c, rc, NULL, err);
-        if (code != RSQ_OK) {
-            if (err)
-                err->row = (int64_t)i;
-            return code;
-        }
-        *changes += sqlite3_changes64(c->db);
-    }
-    return RSQ_OK;
-}
-
-static rsq_code run_batch(rsq_conn *c, rsq_stmt *s, const rsq_request *rq, size_t rows, int64_t *changes,
-                          rsq_error *err)
-{
-    bool timed = rsq_profile_on();
-    rsq_unit unit;
-    rsq_code code = rsq_unit_begin(&unit, c, RSQ_UNIT_STATEMENT, rq->origin, err);
-
-    if (code != RSQ_OK)
-        return code;
-    rsq_capture_statement_begin(c);
-    if (timed)
-        rsq_write_times_begin(c);
-    code = run_rows(c, s, rq, rows, changes, err);
-    if (timed)
-        rsq_write_times_end(c);
-    rsq_capture_statement_end(c, s->kind);
-    rsq_conn_note_rowid(c, s->kind);
-    if (code != RSQ_OK) {
-        rsq_unit_undo(&unit);
-        return code;
-    }
-    return rsq_unit_keep(&unit, err);
-}
-
-rsq_code rsq_conn_execute_batch(rsq_conn *c, const rsq_request *rq, size_t rows, rsq_result **out,
-                                rsq_error *err)
-{
-    rsq_result *r = NULL;
-    int64_t changes = 0;
-    rsq_stmt *s;
-    rsq_code code;
-
-    code = rsq_conn_prepare(c, rq, &s, err);
-    if (code != RSQ_OK)
-        return code;
-    if (!is_dml(s))
-        return rsq_error_set(err, RSQ_EINVAL, "a batch takes an INSERT, UPDATE or DELETE");
-    if (rq->nparams != (size_t)s->nparams)
-        return rsq_stmt_bind(c, s, rq->params, rq->nparams, err);
-    if (out && !(r = rsq_result_new(RSQ_RESULT_NAMES_ROOM)))
-        return rsq_error_set(err, RSQ_ENOMEM, "out of memory");
-    rsq_capture_statement_begin(c);
-    if (rows > 0)
-        code = run_batch(c, s, rq, rows, &changes, err);
-    if (code != RSQ_OK || !out) {
-        rsq_result_unref(r);
-        return code;
-    }
-    fill_result(c, r, RSQ_RESULT_NAMES_ROOM, changes);
-    if (rows == 0)
-        r->commit_seq = 0;
-    *out = r;
-    return RSQ_OK;
 }
