@@ -267,7 +267,7 @@ enum {
     RSQ_OPEN_NO_COLUMN_LEVEL = 1u << 6,
     RSQ_OPEN_NO_VALUE_LEVEL = 1u << 7,
     RSQ_OPEN_NO_KEY_LEVEL = 1u << 8,
-    /** For tests, and to find out whether one is to blame: reads do without the shortcuts that
+    /** For tests, and to find out whether one is to blame: reads and writes do without the shortcuts that
      * docs/architecture.md names, which change nothing but their time. */
     RSQ_OPEN_NO_SHORTCUTS = 1u << 9,
     /** A reader maps the file anew after each commit, as SQLite does by itself. */

@@ -343,6 +343,54 @@ void rsq_capture_preupdate(void *conn, sqlite3 *db, int op, const char *schema, 
         capture_row(c, &r);
 }
 
+/* The text is "schema.table". */
+static bool is_named(const char *text, const char *schema, const char *table)
+{
+    size_t schema_len = strlen(schema);
+
+    return strncmp(text, schema, schema_len) == 0 && text[schema_len] == '.' &&
+           strcmp(text + schema_len + 1, table) == 0;
+}
+
+/* The program's own may do anything, such as change another table. */
+static bool has_functions(rsq_conn *c)
+{
+    return rsq_functions_ask(&c->functions, c->db) != SQLITE_OK || !rsq_names_empty(&c->functions.names);
+}
+
+/*
+ * Of a table that nobody watches, or that is known to be changed as a whole, rows
+ * tell nothing more than its name. So a batch that changes no other table goes on
+ * without the hook, which costs more than all else that the library does for a row.
+ *
+ * Which tables a statement can change is the authorizer's word: it names those of
+ * triggers and of foreign keys too. Behind a virtual table, which it cannot tell
+ * from others, there are tables that it does not name; but of that one the hook
+ * reports no row, so nothing is told of it, and it is reported on.
+ */
+static bool is_told(const rsq_capture *cap, const char *target)
+{
+    const rsq_table_change *t = cap->table;
+
+    if (!cap->last_table || !is_named(target, cap->last_schema, cap->last_table))
+        return false;
+    return !t || t->unknown || (t->bits == RSQ_WATCH_ROW && t->watch->nkeys == 0);
+}
+
+bool rsq_capture_rest(rsq_conn *c, const rsq_stmt *s)
+{
+    if (!s->target || (c->config->flags & RSQ_OPEN_NO_SHORTCUTS) || !is_told(&c->capture, s->target) ||
+        sqlite3_stmt_status(s->h, SQLITE_STMTSTATUS_REPREPARE, 0) != 0 || has_functions(c))
+        return false;
+    sqlite3_preupdate_hook(c->db, NULL, NULL);
+    return true;
+}
+
+void rsq_capture_resume(rsq_conn *c)
+{
+    sqlite3_preupdate_hook(c->db, rsq_capture_preupdate, c);
+}
+
 static void forget_table(rsq_capture *cap)
 {
     cap->last_table = NULL;

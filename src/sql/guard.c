@@ -15,6 +15,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/alloc.h"
+
 __attribute__((format(printf, 2, 3))) static int refuse(rsq_guard *g, const char *format, ...)
 {
     va_list args;
@@ -126,12 +128,42 @@ static bool is_temp_schema(const char *table, const char *schema)
     return schema && sqlite3_stricmp(schema, "temp") == 0 && is_listed(names, COUNT(names), table);
 }
 
+/* The statement changes rows of a table. `inner`: the trigger or view that says so. */
+static void note_change(rsq_guard *g, const char *schema, const char *table, const char *inner)
+{
+    if (inner || !schema || !table)
+        g->others = true;
+    if (g->others)
+        return;
+    if (g->table && (strcmp(g->table, table) != 0 || strcmp(g->schema, schema) != 0))
+        g->others = true;
+    g->schema = schema;
+    g->table = table;
+}
+
+char *rsq_guard_target(const rsq_guard *g)
+{
+    size_t schema_len, table_len;
+    char *target;
+
+    if (!g->table || g->others || (g->kind & RSQ_STMT_SCHEMA))
+        return NULL;
+    schema_len = strlen(g->schema);
+    table_len = strlen(g->table);
+    target = rsq_alloc(schema_len + table_len + 2);
+    if (!target)
+        return NULL;
+    memcpy(target, g->schema, schema_len);
+    target[schema_len] = '.';
+    memcpy(target + schema_len + 1, g->table, table_len + 1);
+    return target;
+}
+
 int rsq_guard_authorize(void *guard, int action, const char *arg3, const char *arg4, const char *schema,
                         const char *inner)
 {
     rsq_guard *g = guard;
 
-    (void)inner;
     if (!g->compiling)
         return SQLITE_OK;
     switch (action) {
@@ -161,12 +193,14 @@ int rsq_guard_authorize(void *guard, int action, const char *arg3, const char *a
     case SQLITE_CREATE_TEMP_VIEW:
         return authorize_temp(g);
     case SQLITE_INSERT:
+        note_change(g, schema, arg3, inner);
         g->kind |= RSQ_STMT_DML;
         /* CREATE TRIGGER temp.t ON a table of main says that it makes one in main: this row tells the truth.
          */
         return is_temp_schema(arg3, schema) ? authorize_temp(g) : SQLITE_OK;
     case SQLITE_UPDATE:
     case SQLITE_DELETE:
+        note_change(g, schema, arg3, inner);
         g->kind |= RSQ_STMT_DML;
         return SQLITE_OK;
     case SQLITE_READ:
@@ -181,6 +215,7 @@ int rsq_guard_authorize(void *guard, int action, const char *arg3, const char *a
         return SQLITE_OK;
     case SQLITE_SELECT:
     case SQLITE_RECURSIVE:
+        g->others = true; /* it may read a virtual table, which may write */
         return SQLITE_OK;
     default:
         /* CREATE, DROP, ALTER, ANALYZE, REINDEX of every kind. */

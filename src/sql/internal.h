@@ -64,6 +64,9 @@ typedef struct rsq_guard {
     uint32_t kind;     /* collected RSQ_STMT_… */
     char refused[256]; /* why it was refused; empty: it was not */
     rsq_notes *notes;  /* borrowed; collects what is read, or NULL */
+    /* Borrowed while it compiles: the table whose rows it changes, NULL: none is known yet. */
+    const char *schema, *table;
+    bool others; /* it may change rows of another one too */
 } rsq_guard;
 
 /* The preupdate hook's state; see capture.c. */
@@ -216,6 +219,14 @@ void rsq_capture_end(rsq_conn *c);                     /* the next row belongs t
 void rsq_capture_fini(rsq_capture *cap);
 void rsq_capture_assert(rsq_conn *c);
 
+/*
+ * Between two runs of one statement, with a row changed before: take the hook
+ * away if it would learn nothing more from this statement. True: it is away, and
+ * rsq_capture_resume() is due before anything else is run or compiled.
+ */
+bool rsq_capture_rest(rsq_conn *c, const rsq_stmt *s);
+void rsq_capture_resume(rsq_conn *c);
+
 /* transaction.c: the write lock is ours, so the change counter stands still: note where. */
 void rsq_conn_note_lock(rsq_conn *c);
 
@@ -249,6 +260,10 @@ rsq_code rsq_conn_compile(rsq_conn *c, const char *sql, size_t len, unsigned fla
  * at the end. */
 rsq_code rsq_conn_compile_next(rsq_conn *c, const char *sql, size_t len, unsigned flags, sqlite3_stmt **out,
                                const char **tail, rsq_error *err);
+
+/* guard.c: "schema.table", if the statement that was compiled last can change rows of that table alone; NULL:
+ * of others too, or of none, or no memory. The caller frees it. */
+char *rsq_guard_target(const rsq_guard *g);
 
 /* prepare.c: what the statement that was compiled last is; RSQ_STMT_…. */
 uint32_t rsq_stmt_kind(const rsq_conn *c, sqlite3_stmt *h);

@@ -85,6 +85,7 @@ void rsq_stmt_free(rsq_stmt *s)
     rsq_depends_unref(s->depends);
     rsq_free(s->keys);
     rsq_free(s->key_text);
+    rsq_free(s->target);
     rsq_free(s->sql);
     rsq_free(s);
 }

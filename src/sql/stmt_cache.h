@@ -32,6 +32,7 @@ typedef struct rsq_stmt {
     sqlite3_stmt *h; /* owned */
     int nparams;
     uint32_t kind; /* RSQ_STMT_… */
+    char *target;  /* owned: the only table it can change, until it is re-prepared; NULL: not known */
 
     /* As of SQLite's last (re-)prepare. */
     int reprepares;       /* SQLITE_STMTSTATUS_REPREPARE when the rest was taken */

@@ -210,14 +210,18 @@ static bool is_equal(const rsq_result *a, const rsq_result *b)
     return equal;
 }
 
+#define BATCH_MAX 6
+
+/* A statement, or a batch of it. */
 static void write_once(fixture *f, uint64_t *seed, char *said, size_t size)
 {
     const char *sql = writes[fixture_random(seed) % LENGTH(writes)];
-    rsq_value params[6];
+    rsq_value params[6 * BATCH_MAX];
     size_t n = count_params(sql);
+    size_t rows = fixture_random(seed) % 3 ? 1 : 2 + fixture_random(seed) % (BATCH_MAX - 1);
     size_t len = (size_t)snprintf(said, size, "%s", sql);
 
-    for (size_t i = 0; i < n; i++) {
+    for (size_t i = 0; i < rows * n; i++) {
         params[i] = some_value(seed);
         if (params[i].type == RSQ_INTEGER)
             len += (size_t)snprintf(said + len, size - len, " %" PRId64, params[i].as.i);
@@ -227,7 +231,10 @@ static void write_once(fixture *f, uint64_t *seed, char *said, size_t size)
             len += (size_t)snprintf(said + len, size - len, " type %u", params[i].type);
     }
     /* A constraint that fails is as good as any other write. */
-    (void)rsq_execute(f->db, sql, params, n, NULL, NULL, &f->err);
+    if (rows == 1)
+        (void)rsq_execute(f->db, sql, params, n, NULL, NULL, &f->err);
+    else
+        (void)rsq_execute_batch(f->db, sql, params, rows, n, NULL, NULL, &f->err);
 }
 
 static void look(fixture *f, watched *w, const char *said, unsigned *wrong)
@@ -276,7 +283,7 @@ static void run(fixture *f, uint32_t flags)
         w->woken = probe_stats(w->probe).woken;
     }
     for (unsigned n = 0; n < commits && wrong == 0; n++) {
-        char said[512];
+        char said[1024];
 
         write_once(f, &seed, said, sizeof said);
         for (size_t i = 0; i < STREAMS; i++)
@@ -303,6 +310,11 @@ static void nothing_is_missed(void **state)
     run(*state, 0);
 }
 
+static void nothing_is_missed_without_shortcuts(void **state)
+{
+    run(*state, RSQ_OPEN_NO_SHORTCUTS);
+}
+
 static void nothing_is_missed_without_keys(void **state)
 {
     run(*state, RSQ_OPEN_NO_KEY_LEVEL);
@@ -322,6 +334,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         CASE(nothing_is_missed),
+        CASE(nothing_is_missed_without_shortcuts),
         CASE(nothing_is_missed_without_keys),
         CASE(nothing_is_missed_without_values),
         CASE(nothing_is_missed_without_columns),
