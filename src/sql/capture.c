@@ -238,6 +238,15 @@ static void take_points(row *r, rsq_change_log *log, rsq_table_change *t, uint64
     }
 }
 
+/* The same by row ids alone, which often come one after the other. */
+static void take_rowids(const row *r, rsq_change_log *log, rsq_table_change *t, uint64_t bits)
+{
+    if (r->key1 != r->key2 && !RSQ_PLANTED(RSQ_PLANT_OLD_KEY) &&
+        !rsq_change_log_add_rowid(log, t, r->key1, bits))
+        return;
+    (void)rsq_change_log_add_rowid(log, t, r->key2, bits);
+}
+
 static void capture_row(rsq_conn *c, row *r)
 {
     rsq_capture *cap = &c->capture;
@@ -258,7 +267,9 @@ static void capture_row(rsq_conn *c, row *r)
     /* Only for the account of who was spared by what. */
     if (!bits && !t->others)
         t->others = others_changed(r, w);
-    if (keyed && bits)
+    if (keyed && bits && rsq_watch_by_rowid(w) && !(c->config->flags & RSQ_OPEN_NO_SHORTCUTS))
+        take_rowids(r, cap->log, t, bits);
+    else if (keyed && bits)
         take_points(r, cap->log, t, bits);
     if (r->failed)
         t->unknown = true;

@@ -25,6 +25,7 @@ void rsq_change_log_free_all(rsq_change_log *first)
             log->tables = t->next;
             rsq_free(t->bits_of);
             rsq_free(t->points);
+            rsq_free(t->runs);
             rsq_free(t);
         }
         rsq_watch_unref(log->watch);
@@ -95,6 +96,45 @@ rsq_key_point *rsq_change_log_add_row(rsq_change_log *log, rsq_table_change *t, 
     memset(points, 0, n * sizeof *points);
     t->bits_of[t->nrows++] = bits;
     return points;
+}
+
+static bool reserve_run(rsq_change_log *log, rsq_table_change *t)
+{
+    size_t capacity = t->runs_capacity ? 2 * t->runs_capacity : 4;
+    size_t more = (capacity - t->runs_capacity) * sizeof *t->runs;
+    rsq_rowid_run *grown;
+
+    if (t->nruns < t->runs_capacity)
+        return true;
+    if (more > RSQ_CHANGE_LOG_MAX || log->size + more > RSQ_CHANGE_LOG_MAX)
+        return false;
+    grown = rsq_realloc(t->runs, capacity * sizeof *grown);
+    if (!grown)
+        return false;
+    t->runs = grown;
+    t->runs_capacity = capacity;
+    log->size += more;
+    return true;
+}
+
+bool rsq_change_log_add_rowid(rsq_change_log *log, rsq_table_change *t, int64_t rowid, uint64_t bits)
+{
+    rsq_rowid_run *run = t->nruns ? &t->runs[t->nruns - 1] : NULL;
+
+    if (run && run->bits == bits) {
+        if (rowid > run->last && rowid - 1 == run->last)
+            run->last = rowid;
+        if (rowid < run->first && rowid + 1 == run->first)
+            run->first = rowid;
+        if (rowid >= run->first && rowid <= run->last)
+            return true;
+    }
+    if (!reserve_run(log, t)) {
+        t->unknown = true;
+        return false;
+    }
+    t->runs[t->nruns++] = (rsq_rowid_run){rowid, rowid, bits};
+    return true;
 }
 
 static bool has_bytes(const rsq_value *v)

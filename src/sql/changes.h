@@ -17,6 +17,12 @@ typedef struct rsq_key_point {
     bool there;     /* false: the row came, or went, or stayed where it was */
 } rsq_key_point;
 
+/* Rows without a gap between their row ids, which all changed the same columns. */
+typedef struct rsq_rowid_run {
+    int64_t first, last;
+    uint64_t bits;
+} rsq_rowid_run;
+
 typedef struct rsq_table_change {
     struct rsq_table_change *next;
     const rsq_watch_table *watch; /* of the log's watch */
@@ -26,6 +32,8 @@ typedef struct rsq_table_change {
     uint64_t *bits_of;            /* owned: of each row; none are kept if the table has no key */
     rsq_key_point *points;        /* owned: of each row 2 * nkeys */
     size_t nrows, capacity;
+    rsq_rowid_run *runs; /* owned; instead of rows, if the table's only key is an interval of row ids */
+    size_t nruns, runs_capacity;
 } rsq_table_change;
 
 typedef struct rsq_change_log {
@@ -50,6 +58,10 @@ const rsq_table_change *rsq_change_log_find(const rsq_change_log *log, const rsq
 
 /* Points of one more row, all zero; NULL: there is no room, and the table is `unknown`. */
 rsq_key_point *rsq_change_log_add_row(rsq_change_log *log, rsq_table_change *t, uint64_t bits);
+
+/* A row of a table whose only key is an interval of row ids. False: there is no room, and the table is
+ * `unknown`. */
+bool rsq_change_log_add_rowid(rsq_change_log *log, rsq_table_change *t, int64_t rowid, uint64_t bits);
 
 /* Keep a value of the ranged column. False: no room. */
 bool rsq_change_log_keep(rsq_change_log *log, rsq_value *v);

@@ -40,6 +40,13 @@ typedef struct rsq_watch_table {
     size_t nkeys;
 } rsq_watch_table;
 
+/* Is its only key an interval of row ids? */
+static inline bool rsq_watch_by_rowid(const rsq_watch_table *t)
+{
+    return t->nkeys == 1 && t->keys[0].ncolumns == 1 && t->keys[0].ranged &&
+           t->keys[0].columns[0].column == RSQ_KEY_ROWID;
+}
+
 typedef struct rsq_watch {
     _Atomic uint32_t refs;   /* release on drop, acquire by the one that frees */
     uint64_t epoch;          /* rises with each one that is made */

@@ -868,7 +868,7 @@ static void match_point(matching *m, const key *k, const rsq_change_log *log, co
     if (b->ranges.root) {
         rsq_value v = rsq_change_log_value(log, &p->last);
 
-        rsq_intervals_ask(&b->ranges, &v, meet_range, m);
+        rsq_intervals_ask(&b->ranges, &v, &v, meet_range, m);
     }
 }
 
@@ -884,6 +884,23 @@ static void match_rows(matching *m, const rsq_change_log *log, const rsq_table_c
             match_point(m, m->table->keys[j], log, &points[j]);
             match_point(m, m->table->keys[j], log, &points[nkeys + j]);
         }
+    }
+}
+
+/*
+ * Rows side by side, which need not be looked at one by one: an interval that begins
+ * at one of them or before, and ends at one of them or behind, has some of them. (Or
+ * none, if it has no whole number at all; then its query runs in vain.)
+ */
+static void match_runs(matching *m, const rsq_table_change *change)
+{
+    const bucket *b = change->nruns ? find_bucket(m->table->keys[0], RSQ_KEY_HASH_BEGIN) : NULL;
+
+    for (size_t i = 0; b && i < change->nruns; i++) {
+        rsq_value first = rsq_integer(change->runs[i].first), last = rsq_integer(change->runs[i].last);
+
+        m->bits = change->runs[i].bits;
+        rsq_intervals_ask(&b->ranges, &first, &last, meet_range, m);
     }
 }
 
@@ -926,6 +943,7 @@ static void match_log(matching *m, const rsq_change_log *log, bool *equal)
             meet(m, n->entry, rule_of(m->ix, g->mask, change->bits));
     }
     match_rows(m, log, change);
+    match_runs(m, change);
 }
 
 static void match_table(matching *m, const rsq_changes *changes, const char *name)

@@ -118,7 +118,7 @@ static bool has_begun(const rsq_intervals *t, const rsq_interval *i, const rsq_v
 }
 
 /* The depth is logarithmic, but for luck that nobody has. */
-static void ask(const rsq_intervals *t, rsq_interval *i, const rsq_value *v,
+static void ask(const rsq_intervals *t, rsq_interval *i, const rsq_value *low, const rsq_value *high,
                 void (*found)(rsq_interval *i, void *ctx), void *ctx)
 {
     while (i) {
@@ -126,20 +126,20 @@ static void ask(const rsq_intervals *t, rsq_interval *i, const rsq_value *v,
         const rsq_interval *greatest = i->greatest;
 
         /* An end that is open lets some through that are none. */
-        if (greatest->has_high && compare(t, v, &greatest->high) > 0)
+        if (greatest->has_high && compare(t, low, &greatest->high) > 0)
             return;
-        ask(t, left, v, found, ctx);
+        ask(t, left, low, high, found, ctx);
         /* What begins later is to the right. */
-        if (i->has_low && compare(t, v, &i->low) < 0)
+        if (i->has_low && compare(t, high, &i->low) < 0)
             return;
-        if (has_begun(t, i, v) && reaches(t, i, v))
+        if (has_begun(t, i, high) && reaches(t, i, low))
             found(i, ctx);
         i = right;
     }
 }
 
-void rsq_intervals_ask(const rsq_intervals *t, const rsq_value *v, void (*found)(rsq_interval *i, void *ctx),
-                       void *ctx)
+void rsq_intervals_ask(const rsq_intervals *t, const rsq_value *low, const rsq_value *high,
+                       void (*found)(rsq_interval *i, void *ctx), void *ctx)
 {
-    ask(t, t->root, v, found, ctx);
+    ask(t, t->root, low, high, found, ctx);
 }

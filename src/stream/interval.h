@@ -1,8 +1,8 @@
 /*
- * Intervals of key values, asked which of them a value lies in: a treap by the
- * lower end, in which each node knows the greatest upper end below it. Adding,
- * removing and asking take logarithmic time, and asking what it finds besides.
- * Thread: the owner's.
+ * Intervals of key values, asked which of them a value lies in, or some of several
+ * values that are next to each other: a treap by the lower end, in which each node knows the greatest upper
+ * end below it. Adding, removing and asking take logarithmic time, and asking what it finds besides. Thread:
+ * the owner's.
  */
 #ifndef RSQ_STREAM_INTERVAL_H
 #define RSQ_STREAM_INTERVAL_H
@@ -31,8 +31,8 @@ typedef struct rsq_intervals {
 void rsq_intervals_add(rsq_intervals *t, rsq_interval *i);
 void rsq_intervals_remove(rsq_intervals *t, rsq_interval *i);
 
-/* Call `found` for each interval that has the value. */
-void rsq_intervals_ask(const rsq_intervals *t, const rsq_value *v, void (*found)(rsq_interval *i, void *ctx),
-                       void *ctx);
+/* Call `found` for each interval that has a value from `low` to `high`, both of them included. */
+void rsq_intervals_ask(const rsq_intervals *t, const rsq_value *low, const rsq_value *high,
+                       void (*found)(rsq_interval *i, void *ctx), void *ctx);
 
 #endif
