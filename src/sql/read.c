@@ -82,15 +82,23 @@ static void count_lap(const lap *l, int64_t began_ns, const rsq_result *r, rsq_s
     count_rows(r, shape);
 }
 
-/* `rc` is a copy, so that the caller's stays in a register. */
+TWICE rsq_code take_rows(rsq_conn *c, rsq_stmt *s, const rsq_request *rq, rsq_shape shape, int *rc,
+                         size_t rows_max, lap *l, rsq_result **out, rsq_error *err)
+{
+    if (shape == RSQ_SHAPE_JSON)
+        return rsq_rows_take_json(c, s, rq, rc, rows_max, l ? &l->read : NULL, out, err);
+    if (l)
+        return rsq_rows_take_timed(c, s, rq, rc, rows_max, &l->read, out, err);
+    return rsq_rows_take(c, s, rq, rc, rows_max, out, err);
+}
+
+/* All rows. `rc` is a copy, so that the caller's stays in a register. */
 TWICE rsq_code collect(rsq_conn *c, rsq_stmt *s, const rsq_request *rq, rsq_shape shape, int rc, lap *l,
                        rsq_result **out, rsq_error *err)
 {
-    if (shape == RSQ_SHAPE_JSON)
-        return rsq_rows_take_json(c, s, rq, &rc, SIZE_MAX, l ? &l->read : NULL, out, err);
-    if (l)
-        return rsq_rows_take_timed(c, s, rq, &rc, SIZE_MAX, &l->read, out, err);
-    return rsq_rows_collect(c, s, rq, rc, out, err);
+    if (!l && shape != RSQ_SHAPE_JSON)
+        return rsq_rows_collect(c, s, rq, rc, out, err);
+    return take_rows(c, s, rq, shape, &rc, SIZE_MAX, l, out, err);
 }
 
 TWICE rsq_code select_rows(rsq_conn *c, const rsq_request *rq, rsq_shape shape, lap *l, rsq_result **out,
@@ -168,12 +176,7 @@ TWICE rsq_code scan_rows(rsq_conn *c, const rsq_request *rq, size_t rows_max, rs
     }
     if (l)
         l->stepped_ns = rsq_now_ns();
-    if (shape == RSQ_SHAPE_JSON)
-        code = rsq_rows_take_json(c, c->scan, rq, &c->scan_rc, rows_max, l ? &l->read : NULL, &r, err);
-    else if (l)
-        code = rsq_rows_take_timed(c, c->scan, rq, &c->scan_rc, rows_max, &l->read, &r, err);
-    else
-        code = rsq_rows_take(c, c->scan, rq, &c->scan_rc, rows_max, &r, err);
+    code = take_rows(c, c->scan, rq, shape, &c->scan_rc, rows_max, l, &r, err);
     if (code != RSQ_OK)
         return code;
     if (l)
