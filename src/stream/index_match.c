@@ -169,13 +169,10 @@ static void match_table(matching *m, const rsq_changes *changes, const char *nam
 /* Those that depend on every commit are told all tables of this one. */
 static void match_everywhere(matching *m, const rsq_changes *changes)
 {
-    const rsq_names *changed = &changes->tables;
-    rsq_table_set *tables = rsq_table_set_new((const char *const *)changed->names, changed->count);
     uint32_t rules = RSQ_WHY_EVERYTHING;
+    rsq_table_set *tables = rsq_table_set_of(&changes->tables, &rules);
     rsq_index_entry *next;
 
-    if (!tables || changed->count > tables->count)
-        rules |= RSQ_WHY_OTHER;
     m->tables = tables;
     for (rsq_index_entry *e = m->ix->everywhere; e; e = next) {
         next = e->next;

@@ -4,7 +4,6 @@
 #include <string.h>
 
 #include "base/alloc.h"
-#include "base/names.h"
 
 rsq_table_set *rsq_table_set_new(const char *const *names, size_t count)
 {
@@ -27,6 +26,15 @@ rsq_table_set *rsq_table_set_new(const char *const *names, size_t count)
         set->names[i] = text;
         text += len;
     }
+    return set;
+}
+
+rsq_table_set *rsq_table_set_of(const rsq_names *names, uint32_t *rules)
+{
+    rsq_table_set *set = rsq_table_set_new((const char *const *)names->names, names->count);
+
+    if (!set || set->count < names->count)
+        *rules |= RSQ_WHY_OTHER;
     return set;
 }
 

@@ -15,6 +15,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "base/names.h"
 #include "resqlite.h"
 
 /* Immutable; any thread. */
@@ -29,6 +30,8 @@ typedef struct rsq_table_set {
 
 /* The first of the names, RSQ_TABLE_SET_MAX at most. NULL: no memory. */
 rsq_table_set *rsq_table_set_new(const char *const *names, size_t count);
+/* The same of a set of names; RSQ_WHY_OTHER is added to the rules if not all of them are in it. */
+rsq_table_set *rsq_table_set_of(const rsq_names *names, uint32_t *rules);
 void rsq_table_set_unref(rsq_table_set *set); /* NULL is a no-op */
 
 /* All-zero: there is none. Thread: under the mutex of the registry of live queries, or who has it alone. */

@@ -418,11 +418,8 @@ static void tell_all_locked(rsq_streams *ss, telling *t)
     const rsq_names *changed = &t->changes->tables;
 
     t->urgency = RSQ_PATIENT;
-    if (changed->count) {
-        t->tables = rsq_table_set_new((const char *const *)changed->names, changed->count);
-        if (!t->tables || t->tables->count < changed->count)
-            t->rules |= RSQ_WHY_OTHER;
-    }
+    if (changed->count)
+        t->tables = rsq_table_set_of(changed, &t->rules);
     for (rsq_live *live = ss->first; live; live = live->next) {
         rsq_live_forget_reads_locked(live);
         tell_locked(live, t);
