@@ -257,7 +257,8 @@ static void capture_row(rsq_conn *c, row *r)
 
     if (t->unknown || (!keyed && t->bits == RSQ_WATCH_ROW))
         return;
-    if ((uint32_t)sqlite3_preupdate_count(r->db) != w->ncolumns || sqlite3_preupdate_blobwrite(r->db) >= 0) {
+    /* One value of a row, which is reported as the row's end. */
+    if (r->op == SQLITE_DELETE && sqlite3_preupdate_blobwrite(r->db) >= 0) {
         t->unknown = true;
         return;
     }
@@ -348,6 +349,9 @@ void rsq_capture_preupdate(void *conn, sqlite3 *db, int op, const char *schema, 
         if (c->role == RSQ_CONN_ONLY || sqlite3_stricmp(schema, "temp") != 0) {
             rsq_table_bits_add(&cap->statement, rsq_tables_number(&cap->tables, schema, table));
             cap->table = find_table(c, schema, table);
+            /* The schema that is watched may be an older one. */
+            if (cap->table && (uint32_t)sqlite3_preupdate_count(db) != cap->table->watch->ncolumns)
+                cap->table->unknown = true;
         }
     }
     if (cap->table && (cap->table->watch->rowid || !RSQ_PLANTED(RSQ_PLANT_NO_ROWID)))
