@@ -35,6 +35,7 @@ typedef enum rsq_plant {
     RSQ_PLANT_TYPE,         /* numbers are compared without their type */
     RSQ_PLANT_COUNT,        /* a query without columns does not depend on which rows there are */
     RSQ_PLANT_ATTACHED,     /* tables of all files are taken for those of main */
+    RSQ_PLANT_TARGET,       /* a batch is believed to change its own table only, whatever triggers do */
     RSQ_PLANT_GROUP,        /* the queries of a group are read one after the other, as each comes */
     RSQ_PLANTS_END
 } rsq_plant;

@@ -30,6 +30,7 @@ static const char *const names[RSQ_PLANTS_END] = {
     [RSQ_PLANT_TYPE] = "type",
     [RSQ_PLANT_COUNT] = "count",
     [RSQ_PLANT_ATTACHED] = "attached",
+    [RSQ_PLANT_TARGET] = "target",
     [RSQ_PLANT_GROUP] = "group",
 };
 
