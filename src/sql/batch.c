@@ -11,8 +11,7 @@ typedef struct batch {
     const rsq_request *rq;
     size_t rows;
     int64_t changes;
-    bool resting;          /* the preupdate hook is away; see rsq_capture_rest() */
-    int64_t total_changes; /* SQLite's, when it went */
+    bool resting; /* the preupdate hook is away; see rsq_capture_rest() */
 } batch;
 
 /* SQLite's code. */
@@ -53,24 +52,11 @@ static inline rsq_code run_row(const batch *b, const rsq_value *row, rsq_error *
     return rc == SQLITE_OK ? RSQ_OK : rsq_sql_error(b->conn, rc, NULL, err);
 }
 
-/*
- * After the first row, the second, the fourth and so on: could the hook rest? Then
- * nothing but the statement itself changes rows, so they need not be counted one by one.
- */
+/* After the first row, the second, the fourth and so on: could the hook rest? */
 static void try_to_rest(batch *b, size_t rows_done)
 {
-    if ((rows_done & (rows_done - 1)) != 0)
-        return;
-    b->resting = rsq_capture_rest(b->conn, b->stmt);
-    b->total_changes = sqlite3_total_changes64(b->conn->db);
-}
-
-static void end_rest(batch *b)
-{
-    if (!b->resting)
-        return;
-    rsq_capture_resume(b->conn);
-    b->changes += sqlite3_total_changes64(b->conn->db) - b->total_changes;
+    if (!b->resting && (rows_done & (rows_done - 1)) == 0)
+        b->resting = rsq_capture_rest(b->conn, b->stmt);
 }
 
 static rsq_code run_rows(batch *b, rsq_error *err)
@@ -85,8 +71,6 @@ static rsq_code run_rows(batch *b, rsq_error *err)
                 err->row = (int64_t)i;
             return code;
         }
-        if (b->resting)
-            continue;
         b->changes += sqlite3_changes64(b->conn->db);
         try_to_rest(b, i + 1);
     }
@@ -108,7 +92,8 @@ static rsq_code run_batch(batch *b, rsq_error *err)
     code = run_rows(b, err);
     if (timed)
         rsq_write_times_end(c);
-    end_rest(b);
+    if (b->resting)
+        rsq_capture_resume(c);
     rsq_capture_statement_end(c, b->stmt->kind);
     rsq_conn_note_rowid(c, b->stmt->kind);
     if (code != RSQ_OK) {

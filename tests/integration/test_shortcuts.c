@@ -142,6 +142,13 @@ static void changes_are_counted(void **state)
     r = count_up(f, "INSERT INTO t VALUES (?)");
     assert_int_equal(rsq_result_changes(r), ROWS);
     rsq_result_unref(r);
+    /* What a foreign key does in the same table is not what the statement does. */
+    EXEC(f, "CREATE TABLE tree(id INTEGER PRIMARY KEY, up REFERENCES tree(id) ON DELETE CASCADE)");
+    rsq_result_unref(count_up(f, "INSERT INTO tree(id) VALUES (?)"));
+    rsq_result_unref(count_up(f, "INSERT INTO tree(id, up) SELECT id + 100, id FROM tree WHERE id = ?"));
+    r = count_up(f, "DELETE FROM tree WHERE id = ?");
+    assert_int_equal(rsq_result_changes(r), ROWS);
+    rsq_result_unref(r);
 }
 
 /* --- with and without --- */
