@@ -66,12 +66,12 @@ bool gate_is_closed(void)
     return closed;
 }
 
-bool gate_has_guest(void)
+unsigned gate_guests(void)
 {
-    bool guest;
+    unsigned guests;
 
     pthread_mutex_lock(&gate.mu);
-    guest = gate.guests > 0;
+    guests = gate.guests;
     pthread_mutex_unlock(&gate.mu);
-    return guest;
+    return guests;
 }

@@ -16,7 +16,7 @@ void gate_close(void);
 void gate_open(void); /* an open one is a no-op */
 bool gate_is_closed(void);
 
-/* Does somebody wait at it? */
-bool gate_has_guest(void);
+/* How many wait at it. */
+unsigned gate_guests(void);
 
 #endif

@@ -183,7 +183,7 @@ static size_t make_small(plan *p, const failure *f, const run_options *options, 
     return statements;
 }
 
-/* So often must a failure come again to count as one that needs no luck. */
+/* So often must a failure come again before it is made small. */
 #define AGAIN 4
 
 static bool comes_again(const plan *p, const failure *f, const run_options *options)
@@ -194,32 +194,6 @@ static bool comes_again(const plan *p, const failure *f, const run_options *opti
     while (again < AGAIN && run_plan(p, f->commit + 1, options, &ignored).failed)
         again++;
     return again == AGAIN;
-}
-
-/* What meets a run by luck is found as well, but cannot be made small; with a calm plan it is met at the
- * gate. */
-static bool find_sure_failure(plan *p, const run_options *options, tally *t, failure *f)
-{
-    failure first = run_plan(p, p->ncommits, options, t);
-    bool *hasty = malloc((p->ncommits + 1) * sizeof *hasty);
-    tally ignored = {0};
-    bool found = false;
-
-    for (size_t i = 0; hasty && first.failed && i < p->ncommits; i++) {
-        hasty[i] = p->commits[i].hasty;
-        p->commits[i].hasty = false;
-    }
-    if (hasty && first.failed) {
-        *f = run_plan(p, p->ncommits, options, &ignored);
-        found = f->failed && comes_again(p, f, options);
-    }
-    for (size_t i = 0; hasty && first.failed && !found && i < p->ncommits; i++)
-        p->commits[i].hasty = hasty[i];
-    free(hasty);
-    if (found || !first.failed)
-        return found;
-    *f = first;
-    return comes_again(p, f, options);
 }
 
 static bool find_plant(const settings *s, const run_options *options, unsigned number)
@@ -234,7 +208,10 @@ static bool find_plant(const settings *s, const run_options *options, unsigned n
         failure f;
 
         plan_generate(&p, seed, 200 + seed % 400);
-        found = find_sure_failure(&p, options, &t, &f);
+        /* What is found by luck cannot be made small. */
+        p.steady = true;
+        f = run_plan(&p, p.ncommits, options, &t);
+        found = f.failed && comes_again(&p, &f, options);
         if (found) {
             uint64_t commits = t.commits;
             size_t statements = make_small(&p, &f, options, s);

@@ -209,13 +209,13 @@ static void print_commit(const plan *p, const commit *c, FILE *out)
         return;
     if (c->origin)
         fprintf(out, "-- origin %u:\n", c->origin);
-    if (begin[c->kind])
+    if (begin[c->kind] && !(c->kind == COMMIT_ASYNC && p->steady))
         fputs(begin[c->kind], out);
     for (size_t i = c->first; i < c->first + c->count; i++)
         print_step(&p->steps[i], out);
     if (framed)
         fputs(end[c->kind], out);
-    if (c->hasty)
+    if (c->hasty && !p->steady)
         fprintf(out, "-- at once:\n");
     if (c->meets_run)
         fprintf(out, "-- while a query that was woken waits at gate():\n");

@@ -90,6 +90,8 @@ typedef struct plan {
     query *queries;
     size_t nqueries, queries_room;
     bool gated; /* one of them */
+    /* No luck is needed: each statement is waited for, and runs are met by commits at the gate only. */
+    bool steady;
     step *steps;
     size_t nsteps, steps_room;
     commit *commits;

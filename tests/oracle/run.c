@@ -17,8 +17,9 @@
 #include "text.h"
 
 #define STUCK_MS 20000
-#define SPINS 200 /* looks at a stream's counters before the thread sleeps in its queue */
+#define SPIN_US 100 /* so long a stream's counters are looked at before the thread sleeps in its queue */
 #define READERS 4
+#define WORKERS (READERS - 1) /* that run live queries */
 #define NO_QUERY SIZE_MAX
 
 typedef struct runner runner;
@@ -196,12 +197,25 @@ static void dispatch(runner *r)
 
 /* ------------------------------------------------------- settling -- */
 
-static int64_t now_ms(void)
+static int64_t now_us(void)
 {
     struct timespec t;
 
     clock_gettime(CLOCK_MONOTONIC, &t);
-    return (int64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000;
+    return (int64_t)t.tv_sec * 1000000 + t.tv_nsec / 1000;
+}
+
+/* What is waited for since then has not come. False: it never will. */
+static bool keep_waiting(runner *r, int64_t since_us)
+{
+    int64_t waited_us = now_us() - since_us;
+
+    if (waited_us < SPIN_US)
+        sched_yield();
+    else
+        (void)rsq_queue_wait(r->queue, 1);
+    dispatch(r);
+    return waited_us < STUCK_MS * INT64_C(1000);
 }
 
 static bool is_settled(live *l, uint64_t seq)
@@ -217,25 +231,16 @@ static bool is_settled(live *l, uint64_t seq)
  * it. */
 static void settle_one(runner *r, live *l)
 {
-    int64_t start = 0;
-    unsigned looks = 0;
+    int64_t since_us = now_us();
 
     while (l->stream && !is_settled(l, r->newest)) {
-        if (++looks < SPINS) {
-            sched_yield();
-            continue;
-        }
-        if (l->behind)
+        if (l->behind && now_us() - since_us >= SPIN_US)
             return; /* until something else wakes it */
-        if (!start)
-            start = now_ms();
-        if (now_ms() - start > STUCK_MS) {
+        if (!keep_waiting(r, since_us)) {
             fail(r, l->query, "not settled at commit %llu after %d s", (unsigned long long)r->newest,
                  STUCK_MS / 1000);
             return;
         }
-        (void)rsq_queue_wait(r->queue, 1);
-        dispatch(r);
     }
 }
 
@@ -246,25 +251,66 @@ static void settle(runner *r)
     dispatch(r);
 }
 
-/* Until a query that was woken stands at the gate, or none can come any more. */
-static void await_guest(runner *r)
+static bool is_moving(runner *r, size_t i)
 {
-    int64_t start = now_ms();
-    bool moving = true;
+    live *l = &r->lives[i];
 
-    while (moving && !gate_has_guest() && now_ms() - start < STUCK_MS) {
-        moving = false;
-        for (size_t i = 0; i < r->plan->nqueries; i++) {
-            live *l = &r->lives[i];
+    return l->stream && !is_settled(l, r->newest) && !l->behind;
+}
 
-            moving = moving || (r->queries[i].gated && l->stream && !is_settled(l, r->newest) && !l->behind);
-        }
-        dispatch(r);
-        sched_yield();
+/* Do both have one run? */
+static bool run_as_one(const query *a, const query *b)
+{
+    return a->group ? a->group == b->group : !b->group && strcmp(a->sql, b->sql) == 0;
+}
+
+/* Is it, or one that is run with it, on the way to the gate or there? */
+static bool leads_to_gate(runner *r, size_t number)
+{
+    for (size_t i = 0; i < r->plan->nqueries; i++) {
+        if (r->queries[i].gated && run_as_one(&r->queries[i], &r->queries[number]) && is_moving(r, i))
+            return true;
     }
+    return false;
+}
+
+/* Is it the first of those that are run as one and lead to the gate? */
+static bool is_guest(runner *r, size_t number)
+{
+    if (!leads_to_gate(r, number))
+        return false;
+    for (size_t i = 0; i < number; i++) {
+        if (run_as_one(&r->queries[i], &r->queries[number]))
+            return false;
+    }
+    return true;
+}
+
+/* Do all that were woken stand at the gate, or wait for those who do, or have run? */
+static bool stands_still(runner *r)
+{
+    unsigned there = gate_guests(), guests = 0;
+
+    if (there == WORKERS)
+        return true;
+    for (size_t i = 0; i < r->plan->nqueries; i++) {
+        guests += is_guest(r, i);
+        if (is_moving(r, i) && !leads_to_gate(r, i))
+            return false;
+    }
+    return there >= guests;
+}
+
+/* So the next commit meets the queries at the gate, and no others by luck. */
+static void await_guests(runner *r)
+{
+    int64_t since_us = now_us();
+
+    while (!stands_still(r) && keep_waiting(r, since_us))
+        ;
     /* A part of a group that were delivered by itself would be seen now. */
     dispatch(r);
-    r->tally->met_runs += gate_has_guest();
+    r->tally->met_runs += gate_guests() > 0;
 }
 
 /* ------------------------------------------------------- judging -- */
@@ -387,6 +433,18 @@ static void run_alone(runner *r, const step *s, uint32_t origin)
     rsq_result_unref(result);
 }
 
+/* Before the next statement of a commit. */
+static void settle_step(runner *r)
+{
+    if (!r->plan->steady)
+        return;
+    look_at_number(r);
+    if (gate_is_closed())
+        await_guests(r);
+    else
+        settle(r);
+}
+
 /* Where a transaction's function stands in its steps. */
 typedef struct cursor {
     runner *run;
@@ -448,6 +506,7 @@ static rsq_code run_body(rsq_tx *tx, void *ctx)
 
 static void run_foreign(runner *r, const commit *c)
 {
+    bool unnoticed = r->plan->flags & RSQ_OPEN_NO_EXTERNAL_WRITERS;
     rsq_error err;
 
     for (size_t i = c->first; i < c->first + c->count; i++) {
@@ -458,9 +517,10 @@ static void run_foreign(runner *r, const commit *c)
         if (foreign_run(&r->foreign, r->path, r->plan->attaches ? r->aux : NULL, s->sql))
             r->tally->foreign++;
         note_statement(r, s->sql, RSQ_OK, NULL);
+        if (!unnoticed)
+            settle_step(r);
     }
-    if ((r->plan->flags & RSQ_OPEN_NO_EXTERNAL_WRITERS) &&
-        rsq_execute(r->db, "UPDATE tick SET n = n + 1", NULL, 0, NULL, NULL, &err) != RSQ_OK)
+    if (unnoticed && rsq_execute(r->db, "UPDATE tick SET n = n + 1", NULL, 0, NULL, NULL, &err) != RSQ_OK)
         fail(r, NO_QUERY, "tick: %s", err.message);
 }
 
@@ -543,8 +603,10 @@ static void run_steps(runner *r, const commit *c)
         return;
     }
     for (size_t i = c->first; i < c->first + c->count; i++) {
-        if (!r->plan->steps[i].dropped)
-            run_alone(r, &r->plan->steps[i], c->origin);
+        if (r->plan->steps[i].dropped)
+            continue;
+        run_alone(r, &r->plan->steps[i], c->origin);
+        settle_step(r);
     }
 }
 
@@ -566,7 +628,7 @@ static void run_commit(runner *r, const commit *c)
     }
     if (c->kind == COMMIT_FOREIGN)
         run_foreign(r, c);
-    else if (c->kind == COMMIT_ASYNC)
+    else if (c->kind == COMMIT_ASYNC && !r->plan->steady)
         run_together(r, c);
     else
         run_steps(r, c);
@@ -632,15 +694,11 @@ static void close_all(runner *r)
 /* Not to wait for something, but so that the next commit meets queries that run. */
 static void let_run(unsigned us)
 {
-    struct timespec start, now;
-    int64_t passed_us;
+    int64_t since_us = now_us();
 
-    clock_gettime(CLOCK_MONOTONIC, &start);
-    do {
+    do
         sched_yield();
-        clock_gettime(CLOCK_MONOTONIC, &now);
-        passed_us = (int64_t)(now.tv_sec - start.tv_sec) * 1000000 + (now.tv_nsec - start.tv_nsec) / 1000;
-    } while (passed_us < us);
+    while (now_us() - since_us < us);
 }
 
 failure run_plan(const plan *p, size_t ncommits, const run_options *options, tally *t)
@@ -669,11 +727,11 @@ failure run_plan(const plan *p, size_t ncommits, const run_options *options, tal
         run_commit(&r, c);
         if (meets_run) {
             r.hurried = true;
-            await_guest(&r);
+            await_guests(&r);
             continue;
         }
         gate_open();
-        if (c->hasty && r.commit + 1 < ncommits) {
+        if (c->hasty && !p->steady && r.commit + 1 < ncommits) {
             r.hurried = true;
             let_run(c->after_us);
             continue;

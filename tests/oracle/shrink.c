@@ -5,7 +5,6 @@
  */
 #include "shrink.h"
 
-#include <stddef.h>
 #include <stdlib.h>
 
 /* A failure that needs luck is given that many chances. */
@@ -66,8 +65,8 @@ static void drop_other_streams(shrinker *s, size_t kept)
     }
 }
 
-/* Without a flag of all commits, unless the failure needs it. */
-static void calm_flag(shrinker *s, size_t offset)
+/* Nothing is met at the gate, unless the failure is about that. */
+static void meet_nothing(shrinker *s)
 {
     plan *p = s->plan;
     bool *before = malloc(p->ncommits * sizeof *before);
@@ -75,23 +74,14 @@ static void calm_flag(shrinker *s, size_t offset)
     if (!before)
         return;
     for (size_t i = 0; i < p->ncommits; i++) {
-        bool *flag = (bool *)(void *)((char *)&p->commits[i] + offset);
-
-        before[i] = *flag;
-        *flag = false;
+        before[i] = p->commits[i].meets_run;
+        p->commits[i].meets_run = false;
     }
     if (!fails(s, s->ncommits)) {
         for (size_t i = 0; i < p->ncommits; i++)
-            *(bool *)(void *)((char *)&p->commits[i] + offset) = before[i];
+            p->commits[i].meets_run = before[i];
     }
     free(before);
-}
-
-/* Wait after each commit, unless the failure is about not waiting. */
-static void calm(shrinker *s)
-{
-    calm_flag(s, offsetof(commit, hasty));
-    calm_flag(s, offsetof(commit, meets_run));
 }
 
 /* The steps that are left, in order. Returns how many. */
@@ -185,15 +175,27 @@ static void drop_steps(shrinker *s)
     free(list);
 }
 
-/* How often must it be tried? Once if it never fails to fail. */
-static void learn_luck(shrinker *s)
+/* Does it fail each time? */
+static bool is_sure(shrinker *s)
 {
     unsigned failed = 0;
 
     s->tries = 1;
     for (int i = 0; i < 6; i++)
         failed += fails(s, s->ncommits);
-    if (failed < 6)
+    return failed == 6;
+}
+
+/* Best without luck; else each plan has several chances. */
+static void calm(shrinker *s)
+{
+    bool steady = s->plan->steady;
+
+    s->plan->steady = true;
+    if (is_sure(s))
+        return;
+    s->plan->steady = steady;
+    if (!is_sure(s))
         s->tries = TRIES_MAX;
 }
 
@@ -202,10 +204,10 @@ size_t shrink_plan(plan *p, const failure *f, const run_options *options)
     shrinker s = {.plan = p, .options = *options, .ncommits = f->commit + 1};
 
     s.options.report = NULL;
-    learn_luck(&s);
+    calm(&s);
     drop_other_streams(&s, f->query);
     drop_moves(&s);
-    calm(&s);
+    meet_nothing(&s);
     drop_steps(&s);
     return s.ncommits;
 }
