@@ -88,7 +88,7 @@ static void add_reason(rsq_reason *to, const rsq_stream *s, const rsq_reason *wh
     if (s->told)
         rsq_reason_add(to, why->rules, why->tables);
     else
-        rsq_reason_add(to, s->ever_told ? RSQ_WHY_PARAMS : RSQ_WHY_FIRST, NULL);
+        rsq_reason_add(to, s->opening_told ? RSQ_WHY_PARAMS : RSQ_WHY_FIRST, NULL);
 }
 
 void rsq_stream_emit_locked(rsq_stream *s, const rsq_outcome *o, const rsq_reason *why, rsq_diff *diff)
@@ -104,7 +104,7 @@ void rsq_stream_emit_locked(rsq_stream *s, const rsq_outcome *o, const rsq_reaso
     s->pending_why = merged;
     s->pending_diff = rsq_diff_ref(diff);
     s->pending_ended = ended;
-    s->told = s->ever_told = true;
+    s->told = s->ever_told = s->opening_told = true;
     if (o->result) {
         s->counters.emitted++;
         s->owner->emitted++;

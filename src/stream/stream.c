@@ -139,6 +139,8 @@ void rsq_stream_leave_locked(rsq_stream *s)
     unlink_locked(s, s->live);
     s->owner->open--;
     s->live = NULL;
+    if (s->pending_why.rules & RSQ_WHY_FIRST)
+        s->opening_told = false; /* what is dropped was not told */
     rsq_stream_replace_locked(s);
     rsq_outcome_clear(&s->handed);
     s->compares = false;

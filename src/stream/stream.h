@@ -40,6 +40,7 @@ struct rsq_stream {
     uint64_t last_seq;             /* number of its last event with a result; 0: none yet */
     bool told;                     /* it was given an outcome of this live query, dispatched or not */
     bool ever_told;                /* or of an earlier one */
+    bool opening_told;             /* an event for the sake of its opening waits or was dispatched */
     bool skips_run;                /* the run that goes on was overtaken before the stream joined */
     bool compares;                 /* `pending` may have the bytes of `handed` */
     bool pending_ended;            /* the pending error is why the stream ends */

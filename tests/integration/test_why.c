@@ -194,6 +194,46 @@ static void a_moved_window(void **state)
     EXPECT_WHY(late, "first", "");
 }
 
+/* What was not dispatched was not told: the answer that takes its place is the first. */
+static void moved_before_the_first(void **state)
+{
+    fixture *f = *state;
+    rsq_value one = rsq_integer(1), two = rsq_integer(2);
+    rsq_stream_options opts;
+    probe *p;
+
+    start(f, 0);
+    p = probe_new(f, fixture_queue(f), &opts);
+    p->may_repeat = true;
+    WANT(f, RSQ_OK,
+         rsq_stream_open(f->db, "SELECT a FROM items WHERE id = ?", &one, 1, &opts, &p->stream, &f->err));
+    await_runs(p, 1);
+    WANT(f, RSQ_OK, rsq_stream_set_params(p->stream, &two, 1, &f->err));
+    EXPECT_WHY(p, "first", "");
+    WANT(f, RSQ_OK, rsq_stream_set_params(p->stream, &one, 1, &f->err));
+    EXPECT_WHY(p, "params", "");
+}
+
+/* The same with parameters that do not fit: an error, and the stream stays. */
+static void moved_to_an_error_before_the_first(void **state)
+{
+    fixture *f = *state;
+    rsq_value one = rsq_integer(1);
+    rsq_stream_options opts;
+    probe *p;
+
+    start(f, 0);
+    p = probe_new(f, fixture_queue(f), &opts);
+    p->may_repeat = true;
+    WANT(f, RSQ_OK,
+         rsq_stream_open(f->db, "SELECT a FROM items WHERE id = ?", &one, 1, &opts, &p->stream, &f->err));
+    await_runs(p, 1);
+    WANT(f, RSQ_OK, rsq_stream_set_params(p->stream, NULL, 0, &f->err));
+    assert_int_equal(EXPECT_WHY(p, "first", "")->kind, RSQ_EVENT_ERROR);
+    WANT(f, RSQ_OK, rsq_stream_set_params(p->stream, &one, 1, &f->err));
+    assert_int_equal(EXPECT_WHY(p, "params", "")->kind, RSQ_EVENT_RESULT);
+}
+
 static void errors_have_reasons(void **state)
 {
     fixture *f = *state;
@@ -359,6 +399,8 @@ int main(void)
         CASE(commits_are_merged),
         CASE(first_and_more),
         CASE(a_moved_window),
+        CASE(moved_before_the_first),
+        CASE(moved_to_an_error_before_the_first),
         CASE(errors_have_reasons),
         CASE(volatile_and_refreshed),
         CASE(told_by_the_program),
