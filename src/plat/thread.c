@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <sched.h>
 #include <signal.h>
+#include <stdatomic.h>
 #include <time.h>
 
 static void must_be_zero(int rc)
@@ -82,9 +83,12 @@ void rsq_thread_join(rsq_thread t)
 
 uintptr_t rsq_thread_self(void)
 {
-    static _Thread_local char here;
+    static _Atomic uintptr_t last;
+    static _Thread_local uintptr_t self;
 
-    return (uintptr_t)&here;
+    if (!self)
+        self = atomic_fetch_add_explicit(&last, 1, memory_order_relaxed) + 1;
+    return self;
 }
 
 static int64_t clock_ns(clockid_t clock)

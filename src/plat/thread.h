@@ -52,7 +52,7 @@ bool rsq_cond_wait_until(rsq_cond *c, rsq_mutex *m, int64_t deadline_ns);
 int rsq_thread_start(rsq_thread *t, void *(*fn)(void *), void *ctx);
 void rsq_thread_join(rsq_thread t);
 
-/* A value that names the calling thread while it lives; never 0. */
+/* A number that names the calling thread, and no other one before or after it; never 0. */
 uintptr_t rsq_thread_self(void);
 
 /* Monotonic time in nanoseconds. */

@@ -525,6 +525,39 @@ static void writes_of_its_own_thread(void **state)
     EXPECT_ROWS(f, "SELECT name FROM items", "'inside'\n'again'");
 }
 
+typedef struct beginner {
+    rsq_db *db;
+    rsq_tx *tx;
+    rsq_code code;
+} beginner;
+
+static void begin_and_end(void *ctx)
+{
+    beginner *b = ctx;
+
+    b->code = rsq_begin(b->db, NULL, &b->tx, NULL);
+}
+
+/* A thread that comes after the one that began it, and may have its stack and its memory, is another one. */
+static void writes_of_a_later_thread(void **state)
+{
+    fixture *f = *state;
+    beginner b = {0};
+    waiter w = {0};
+    thread t;
+
+    start(f);
+    b.db = w.db = f->db;
+    thread_start(&t, begin_and_end, &b);
+    THREAD_JOIN(&t);
+    assert_int_equal(b.code, RSQ_OK);
+    thread_start(&t, write_shortly, &w);
+    THREAD_JOIN(&t);
+    f->err = w.err;
+    WANT(f, RSQ_ETIMEOUT, w.code);
+    WANT(f, RSQ_OK, rsq_rollback(b.tx, &f->err));
+}
+
 /* A transaction that moves between threads may be ended by another one: then a write waits. */
 static void writes_beside_one_that_moves(void **state)
 {
@@ -1098,6 +1131,7 @@ int main(void)
         CASE(transactions_take_turns),
         CASE(others_wait),
         CASE(writes_of_its_own_thread),
+        CASE(writes_of_a_later_thread),
         CASE(writes_beside_one_that_moves),
         CASE(one_connection),
         CASE(idle_is_rolled_back),
