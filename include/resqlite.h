@@ -1284,6 +1284,11 @@ enum {
      * The answer depends on more than tables: the clock, random numbers, the
      * state of a connection. It is run again after every commit, and every
      * `refresh_ms`. Without this bit such a query is refused, by an error event.
+     *
+     * Whether the time was asked for is seen by what SQLite asks its VFS. Profiling
+     * (SQLITE_TRACE_PROFILE) asks as well: an auto-extension that switches it on
+     * for every connection of the process has each live query without this bit
+     * refused.
      */
     RSQ_STREAM_VOLATILE = 1u << 0
 };
