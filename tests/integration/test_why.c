@@ -158,6 +158,41 @@ static void commits_are_merged(void **state)
     EXPECT_WHY(p, "rows", "main.other");
 }
 
+static probe *watch_in_group(fixture *f, const char *sql)
+{
+    rsq_stream_options opts;
+    probe *p = probe_new(f, fixture_queue(f), &opts);
+
+    opts.group = 1;
+    WATCH_SET(f, p, sql, &opts);
+    return p;
+}
+
+/* The same in a group: an answer that takes the place of another has the reasons of both, and a member that
+ * was read for the others' sake, or not at all, has its own. */
+static void commits_are_merged_in_a_group(void **state)
+{
+    fixture *f = *state;
+    probe *both, *items, *other;
+
+    start(f, 0);
+    both = watch_in_group(f, "SELECT sum(a), (SELECT count(*) FROM other) FROM items");
+    items = watch_in_group(f, "SELECT sum(a) FROM items");
+    other = watch_in_group(f, "SELECT count(*) FROM other");
+    EXPECT_WHY(both, "first", "");
+    EXPECT_WHY(items, "first", "");
+    EXPECT_WHY(other, "first", "");
+    EXEC(f, "UPDATE items SET a = a + 1 WHERE id = 1");
+    await_runs(both, 2);
+    await_runs(items, 2);
+    EXEC(f, "INSERT INTO other VALUES (1)");
+    await_runs(both, 3);
+    await_runs(other, 2);
+    EXPECT_WHY(both, "rows value", "main.items main.other");
+    EXPECT_WHY(items, "value", "main.items");
+    EXPECT_WHY(other, "rows", "main.other");
+}
+
 /* The first event that was not dispatched, and what came then, are one. */
 static void first_and_more(void **state)
 {
@@ -394,21 +429,14 @@ static void names_of_rules(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        CASE(each_rule_of_a_commit),
-        CASE(tables_of_one_commit),
-        CASE(commits_are_merged),
-        CASE(first_and_more),
-        CASE(a_moved_window),
-        CASE(moved_before_the_first),
-        CASE(moved_to_an_error_before_the_first),
-        CASE(errors_have_reasons),
-        CASE(volatile_and_refreshed),
-        CASE(told_by_the_program),
-        CASE(another_process),
-        CASE(left_out_by_origin),
-        CASE(shared_reasons),
-        CASE(very_many_tables),
-        cmocka_unit_test(names_of_rules),
+        CASE(each_rule_of_a_commit),  CASE(tables_of_one_commit),
+        CASE(commits_are_merged),     CASE(commits_are_merged_in_a_group),
+        CASE(first_and_more),         CASE(a_moved_window),
+        CASE(moved_before_the_first), CASE(moved_to_an_error_before_the_first),
+        CASE(errors_have_reasons),    CASE(volatile_and_refreshed),
+        CASE(told_by_the_program),    CASE(another_process),
+        CASE(left_out_by_origin),     CASE(shared_reasons),
+        CASE(very_many_tables),       cmocka_unit_test(names_of_rules),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
