@@ -135,9 +135,12 @@ void rsq_table_bits_merge(rsq_table_bits *s, const rsq_table_bits *from)
 
 int rsq_table_bits_next(const rsq_table_bits *s, int number)
 {
-    for (unsigned at = (unsigned)number; at < 64 * s->used; at++) {
-        if (s->words[at / 64] & UINT64_C(1) << at % 64)
-            return (int)at;
+    /* Word by word: each commit asks, and has one or two tables of 64. */
+    for (unsigned at = (unsigned)number; at / 64 < s->used; at = (at / 64 + 1) * 64) {
+        uint64_t rest = s->words[at / 64] >> at % 64;
+
+        if (rest)
+            return (int)at + __builtin_ctzll(rest);
     }
     return -1;
 }
