@@ -484,7 +484,8 @@ static void how_long_is_an_option(void **state)
 }
 
 /* The writer of this process has idle readers let go at once when its log is to be copied: with snapshots
- * kept for ever, and a read on every reader again and again, the log does not grow without bound. */
+ * kept for ever, and a read on every reader again and again, the log stays below what the README promises,
+ * however late the checkpointer's thread comes to run. */
 static void log_stays_small(void **state)
 {
     fixture *f = *state;
@@ -499,16 +500,17 @@ static void log_stays_small(void **state)
         rsq_value id = rsq_integer(i % 100);
 
         WANT(f, RSQ_OK,
-             rsq_execute(f->db, "INSERT OR REPLACE INTO t VALUES (?, zeroblob(8000))", &id, 1, NULL, NULL,
+             rsq_execute(f->db, "INSERT OR REPLACE INTO t VALUES (?, zeroblob(16000))", &id, 1, NULL, NULL,
                          &f->err));
-        written += 8000;
+        written += 16000;
         assert_int_equal(INTEGER(f, "SELECT count(*) FROM t"), i < 100 ? i + 1 : 100);
         assert_int_equal(stat(log, &st), 0);
         largest = st.st_size > largest ? st.st_size : largest;
     }
     print_message("# %" PRId64 " KB written, the log had at most %" PRId64 " KB\n", written / 1024,
                   largest / 1024);
-    assert_true(largest < written / 4);
+    assert_true(largest < 64 << 20);
+    assert_true(largest < written / 2);
     free(log);
 }
 
