@@ -10,6 +10,7 @@ void rsq_writes_append(rsq_writes *ws, rsq_write *write)
     else
         ws->first = write;
     ws->last = write;
+    ws->count++;
 }
 
 rsq_write *rsq_writes_pop(rsq_writes *ws)
@@ -21,6 +22,7 @@ rsq_write *rsq_writes_pop(rsq_writes *ws)
     ws->first = write->next;
     if (!ws->first)
         ws->last = NULL;
+    ws->count--;
     return write;
 }
 
@@ -36,4 +38,5 @@ void rsq_writes_remove(rsq_writes *ws, rsq_write *write)
         ws->first = write->next;
     if (ws->last == write)
         ws->last = before;
+    ws->count--;
 }

@@ -65,6 +65,7 @@ typedef struct rsq_write {
 /* The line: first come, first served. Under the writer's mutex. */
 typedef struct rsq_writes {
     rsq_write *first, *last;
+    size_t count;
 } rsq_writes;
 
 void rsq_writes_append(rsq_writes *ws, rsq_write *write);

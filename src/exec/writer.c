@@ -6,6 +6,15 @@
 #include "base/error.h"
 #include "base/profile.h"
 
+/*
+ * Of a group whose commit took at least so long those who were answered are waited
+ * for: it takes longer to wake them. At most for GATHER_MAX_NS; and if fewer than
+ * half of them came, not again for so many groups.
+ */
+#define GATHER_COMMIT_NS 50000
+#define GATHER_MAX_NS 2000000
+#define GATHER_SKIPPED 16
+
 static rsq_member *take_another(rsq_members *from);
 static void drain(rsq_job *job);
 
@@ -79,6 +88,7 @@ static void replace_broken(rsq_writer *w)
 static void take_turn_locked(rsq_writer *w, const char *sql, size_t sql_len)
 {
     w->held = true;
+    w->gather.expected = 0;
     rsq_holder_set(&w->holder, sql, sql_len);
 }
 
@@ -155,9 +165,25 @@ static bool look_locked(rsq_writer *w, const rsq_write *write)
     return !found;
 }
 
+static void append_locked(rsq_writer *w, rsq_write *write)
+{
+    write->state = RSQ_WRITE_WAITING;
+    rsq_writes_append(&w->line, write);
+    if (w->gather.leader && w->line.count >= w->gather.expected)
+        rsq_cond_signal(&w->gather.leader->cond);
+}
+
+/* Of a thread's. `cond` is ended by the caller: who has the turn signals its own write too, when it answers
+ * those that it has run. */
+static void enter_line_locked(rsq_writer *w, rsq_write *write)
+{
+    rsq_cond_init(&write->cond);
+    atomic_init(&write->ready, 0);
+    append_locked(w, write);
+}
+
 /*
- * Wait in line until there is more to do than to wait: it has the turn, is done, or is out of line. `cond` is
- * ended by the caller: who has the turn signals its own write too, when it answers those that it has run.
+ * Wait in line until there is more to do than to wait: it has the turn, is done, or is out of line.
  */
 static rsq_write_state wait_locked(rsq_writer *w, rsq_write *write, uint32_t timeout_ms)
 {
@@ -166,10 +192,7 @@ static rsq_write_state wait_locked(rsq_writer *w, rsq_write *write, uint32_t tim
     bool in_time = true;
     bool in_vain;
 
-    rsq_cond_init(&write->cond);
-    atomic_init(&write->ready, 0);
-    write->state = RSQ_WRITE_WAITING;
-    rsq_writes_append(&w->line, write);
+    enter_line_locked(w, write);
     in_vain = timeout_ms > 0 && look_locked(w, write);
     while ((write->state == RSQ_WRITE_WAITING && in_time) || write->state == RSQ_WRITE_TAKEN)
         in_time =
@@ -310,6 +333,41 @@ static void count_group_locked(rsq_writer *w, size_t n)
     rsq_profile_peak(RSQ_COUNT_WRITER_GROUP_LARGEST, n);
 }
 
+/* Threads that wait in a loop are back soon after they were answered. */
+static void expect_back_locked(rsq_writer *w, size_t threads)
+{
+    int64_t took_ns = w->statements.commit_ns;
+
+    if (threads < 2 || took_ns < GATHER_COMMIT_NS)
+        return;
+    if (w->gather.skip > 0) {
+        w->gather.skip--;
+        return;
+    }
+    w->gather.expected = w->line.count + threads;
+    w->gather.until_ns = rsq_now_ns() + (took_ns < 2 * GATHER_MAX_NS ? took_ns / 2 : GATHER_MAX_NS);
+}
+
+/*
+ * Before a group begins: wait until those are back whom the last one's commit has
+ * answered, at most half as long as that commit took. Else the first to come back
+ * would commit alone, and the others wait for it.
+ */
+static void gather_locked(rsq_writer *w, rsq_write *self)
+{
+    size_t here = w->line.count, missing = w->gather.expected - here;
+    bool in_time = true;
+
+    if (w->gather.expected <= here)
+        return;
+    w->gather.leader = self;
+    while (w->line.count < w->gather.expected && in_time)
+        in_time = rsq_cond_wait_until(&self->cond, &w->mu, w->gather.until_ns);
+    w->gather.leader = NULL;
+    if (2 * (w->line.count - here) < missing)
+        w->gather.skip = GATHER_SKIPPED;
+}
+
 static void answered(rsq_writer *w, rsq_client *client, uint32_t n)
 {
     if (!rsq_client_answered(client, n))
@@ -354,7 +412,7 @@ static void call_done(rsq_writer *w, rsq_writes *writes)
 
 static void call_done_of(rsq_writer *w, rsq_write *write)
 {
-    rsq_writes one = {NULL, NULL};
+    rsq_writes one = {0};
 
     rsq_writes_append(&one, write);
     call_done(w, &one);
@@ -365,8 +423,9 @@ static void call_done_of(rsq_writer *w, rsq_write *write)
  */
 static void answer(rsq_writer *w, rsq_member *m, size_t n)
 {
-    rsq_writes asynchronous = {NULL, NULL};
+    rsq_writes asynchronous = {0};
     rsq_write *write;
+    size_t threads = 0;
 
     rsq_mutex_lock(&w->mu);
     count_group_locked(w, n);
@@ -375,11 +434,14 @@ static void answer(rsq_writer *w, rsq_member *m, size_t n)
         assert(&write->member == m);
         m = m->next;
         write->state = RSQ_WRITE_DONE;
-        if (write->done)
+        if (write->done) {
             rsq_writes_append(&asynchronous, write);
-        else
+        } else {
             wake_locked(write);
+            threads++;
+        }
     }
+    expect_back_locked(w, threads);
     put_back_locked(m);
     for (; w->ahead_at < w->ahead_count; w->ahead_at++)
         write_of(w->ahead[w->ahead_at])->state = RSQ_WRITE_WAITING;
@@ -426,6 +488,7 @@ static void lead(rsq_writer *w, rsq_write *self)
     rsq_member *m;
 
     rsq_mutex_lock(&w->mu);
+    gather_locked(w, self);
     take_turn_locked(w, self->sql, self->sql_len);
     m = take_statement_locked(w);
     rsq_mutex_unlock(&w->mu);
@@ -446,7 +509,13 @@ static rsq_code execute_in_line(rsq_writer *w, const rsq_request *rq, uint32_t t
 
     self.member.rq = rq;
     self.member.wants_result = out != NULL;
-    state = wait_locked(w, &self, timeout_ms);
+    if (w->held) {
+        state = wait_locked(w, &self, timeout_ms);
+    } else {
+        w->held = true;
+        enter_line_locked(w, &self);
+        self.state = state = RSQ_WRITE_GRANTED;
+    }
     is_run = state == RSQ_WRITE_GRANTED || state == RSQ_WRITE_DONE;
     if (!is_run)
         code = not_in_time_locked(w, rq->client, err);
@@ -471,7 +540,7 @@ static inline __attribute__((always_inline)) rsq_code execute(rsq_writer *w, con
         rsq_mutex_unlock(&w->mu);
         return code;
     }
-    if (w->held)
+    if (w->held || w->gather.expected > 0)
         return execute_in_line(w, rq, timeout_ms, out, err);
     take_turn_locked(w, rq->sql, rq->sql_len);
     rsq_mutex_unlock(&w->mu);
@@ -560,8 +629,7 @@ void rsq_writer_submit(rsq_writer *w, rsq_write *write)
     if (dismissed) {
         write->state = RSQ_WRITE_DISMISSED;
     } else {
-        write->state = RSQ_WRITE_WAITING;
-        rsq_writes_append(&w->line, write);
+        append_locked(w, write);
         drains = !w->held;
         w->held = true;
     }
@@ -578,10 +646,10 @@ void rsq_writer_submit(rsq_writer *w, rsq_write *write)
  * told. */
 static void dismiss_and_unlock(rsq_writer *w, const rsq_client *client)
 {
-    rsq_writes all = w->line, dismissed = {NULL, NULL};
+    rsq_writes all = w->line, dismissed = {0};
     rsq_write *write;
 
-    w->line = (rsq_writes){NULL, NULL};
+    w->line = (rsq_writes){0};
     while ((write = rsq_writes_pop(&all)) != NULL) {
         /* One that is not waiting is being run, or runs next. */
         if (write->state != RSQ_WRITE_WAITING || (client && write->client != client)) {

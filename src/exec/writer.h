@@ -33,6 +33,17 @@ typedef struct rsq_group_counters {
     uint64_t members; /* in them */
 } rsq_group_counters;
 
+/*
+ * Waiting for those who were just answered, so that they share the next commit
+ * too: see gather_locked().
+ */
+typedef struct rsq_gather {
+    size_t expected;   /* writes that stand in line when all are back; 0: nobody is waited for */
+    int64_t until_ns;  /* for so long */
+    unsigned skip;     /* groups for which nobody is waited for, since it was in vain */
+    rsq_write *leader; /* who waits; NULL: nobody does */
+} rsq_gather;
+
 /* Asynchronous statements that are taken at once. */
 #define RSQ_WRITER_AHEAD 16
 
@@ -50,6 +61,7 @@ typedef struct rsq_writer {
     rsq_writes line;
     rsq_write *last_taken; /* of those at the head of the line that are TAKEN; NULL: none is */
     rsq_group_counters counters;
+    rsq_gather gather;
     bool stopping;
     bool looked_at;    /* a thread that waits looks whether its write is ready; one at most does */
     rsq_spin spin;     /* of that */

@@ -173,6 +173,7 @@ typedef struct rsq_member {
 /* Where members come from. */
 typedef struct rsq_members {
     rsq_member *(*take)(struct rsq_members *from); /* the next in line, which is about to run; NULL: none */
+    int64_t commit_ns;                             /* written: how long the COMMIT of the last group took */
 } rsq_members;
 
 /*

@@ -192,6 +192,15 @@ static size_t not_begun(const rsq_conn *c, const rsq_stmt *s, rsq_member *first,
     return 1;
 }
 
+static rsq_code timed_commit(rsq_conn *c, int64_t *took_ns)
+{
+    int64_t began_ns = rsq_now_ns();
+    rsq_code code = rsq_conn_commit(c, NULL);
+
+    *took_ns = rsq_now_ns() - began_ns;
+    return code;
+}
+
 size_t rsq_conn_execute_group(rsq_conn *c, rsq_member *first, rsq_members *others)
 {
     int64_t last_insert_rowid = c->last_insert_rowid;
@@ -205,7 +214,7 @@ size_t rsq_conn_execute_group(rsq_conn *c, rsq_member *first, rsq_members *other
     /* A statement by itself says so without the name of a step that its caller did not ask for. */
     if (rsq_conn_begin_for(c, origin, NULL, &error) != RSQ_OK)
         return not_begun(c, shared(c, first, origin), first, &error);
-    if (!run_all(c, first, others, &count) || rsq_conn_commit(c, NULL) != RSQ_OK) {
+    if (!run_all(c, first, others, &count) || timed_commit(c, &others->commit_ns) != RSQ_OK) {
         undo(c, first, count, last_insert_rowid);
         return 0;
     }
