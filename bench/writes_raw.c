@@ -57,6 +57,13 @@ static unsigned open_flags(uint32_t variant)
     return flags;
 }
 
+static bool fill_log(const raw_writer *w)
+{
+    return (raw_exec(w->db, WRITE_SQL_FILL) && raw_exec(w->db, WRITE_SQL_UNFILL) &&
+            raw_exec(w->db, "PRAGMA wal_checkpoint(RESTART)")) ||
+           bench_fail(w->at, "fill the log: %s", raw_message(w->db));
+}
+
 void *raw_writer_open(const bench_ctx *at)
 {
     raw_writer *w = calloc(1, sizeof *w);
@@ -74,6 +81,8 @@ void *raw_writer_open(const bench_ctx *at)
         bench_fail(at, "open: %s", raw_message(w->db));
         goto fail;
     }
+    if ((at->peer->variant & WRITE_FULL) && !fill_log(w))
+        goto fail;
     return w;
 
 fail:

@@ -39,6 +39,19 @@ static bool watch(rsq_writer *w)
     return true;
 }
 
+static bool fill_log(const rsq_writer *w)
+{
+    rsq_checkpoint_options restart = {.size = sizeof restart, .mode = RSQ_CHECKPOINT_RESTART};
+    rsq_error err;
+    rsq_code rc = rsq_execute(w->db, WRITE_SQL_FILL, NULL, 0, NULL, NULL, &err);
+
+    if (rc == RSQ_OK)
+        rc = rsq_execute(w->db, WRITE_SQL_UNFILL, NULL, 0, NULL, NULL, &err);
+    if (rc == RSQ_OK)
+        rc = rsq_checkpoint(w->db, &restart, NULL, &err);
+    return rc == RSQ_OK || bench_fail_code(w->at, "fill the log", rc, &err);
+}
+
 void *rsq_writer_open(const bench_ctx *at)
 {
     rsq_open_options opts = RSQ_OPEN_OPTIONS_INIT;
@@ -62,6 +75,8 @@ void *rsq_writer_open(const bench_ctx *at)
         bench_fail_code(at, "open", rc, &err);
         goto fail;
     }
+    if ((at->peer->variant & WRITE_FULL) && !fill_log(w))
+        goto fail;
     if ((at->peer->variant & WRITE_WATCHED) && !watch(w))
         goto fail;
     return w;
