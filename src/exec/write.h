@@ -7,8 +7,9 @@
  *   WORK        something else that nobody sleeps for; the writer's own thread
  *               runs it, by itself.
  *
- * A blocking write lives on the stack of its thread, which sleeps on `cond`; an
- * asynchronous one lives in its op and has `done`.
+ * A blocking write lives on the stack of its thread, which waits behind `gate`;
+ * an asynchronous one lives in its op and has `done`. Whoever takes a blocking one
+ * out of WAITING for good opens its gate afterwards, and it may be gone then.
  *
  *             the turn's holder is about to run it  committed, or failed
  *   WAITING ──────────────────────────────► TAKEN ────────────────────► DONE
@@ -20,11 +21,9 @@
 #ifndef RSQ_EXEC_WRITE_H
 #define RSQ_EXEC_WRITE_H
 
-#include <stdatomic.h>
-
 #include "exec/client.h"
 #include "exec/queue.h"
-#include "plat/thread.h"
+#include "plat/gate.h"
 #include "sql/conn.h"
 
 typedef enum rsq_write_kind { RSQ_WRITE_TURN, RSQ_WRITE_STATEMENT, RSQ_WRITE_WORK } rsq_write_kind;
@@ -55,11 +54,10 @@ typedef struct rsq_write {
 
     /* Any thread, under the writer's mutex. */
     rsq_write_state state;
-    rsq_cond cond; /* blocking ones */
-    /* Of a blocking one: 1 once it need not wait any more. Written under the mutex; its thread, which looks
-     * at it without for a while, takes the mutex before it looks at anything else. */
-    _Atomic size_t ready;
+    bool overdue; /* its time was over while it was TAKEN: it does not wait again */
     struct rsq_write *next;
+
+    rsq_gate gate; /* blocking ones */
 } rsq_write;
 
 /* The line: first come, first served. Under the writer's mutex. */

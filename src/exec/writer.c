@@ -28,6 +28,9 @@ void rsq_writer_init(rsq_writer *w, const rsq_conn_config *config, rsq_conn *con
     w->drain.run = drain;
     rsq_mutex_init(&w->mu);
     rsq_cond_init(&w->answered);
+    rsq_cond_init(&w->gather.all_back);
+    atomic_init(&w->looked_at, false);
+    atomic_init(&w->look_for_ns, 0);
     rsq_workers_init(&w->workers, 1);
 }
 
@@ -40,6 +43,7 @@ void rsq_writer_fini(rsq_writer *w)
 {
     assert(!w->held);
     rsq_conn_close(w->conn);
+    rsq_cond_fini(&w->gather.all_back);
     rsq_cond_fini(&w->answered);
     rsq_mutex_fini(&w->mu);
 }
@@ -92,40 +96,28 @@ static void take_turn_locked(rsq_writer *w, const char *sql, size_t sql_len)
     rsq_holder_set(&w->holder, sql, sql_len);
 }
 
-/* Its thread need not wait any more. */
-static void wake_locked(rsq_write *write)
-{
-    atomic_store_explicit(&write->ready, 1, memory_order_relaxed);
-    rsq_cond_signal(&write->cond);
-}
-
-/* The turn goes to the first in line. True: that is the writer's thread, which the caller calls with no lock
- * held. */
-static bool pass_on_locked(rsq_writer *w)
+/* The turn goes to the first in line. False: that is not a thread, which is woken, but the writer's own. */
+static bool pass_on_and_unlock(rsq_writer *w)
 {
     rsq_write *first = w->line.first;
+    bool is_thread = first && !first->done;
 
     rsq_holder_clear(&w->holder);
     w->cached = rsq_conn_statements(w->conn);
     w->held = first != NULL;
-    if (!first)
-        return false;
-    if (first->done)
-        return true;
-    first->state = RSQ_WRITE_GRANTED;
-    wake_locked(first);
-    return false;
+    if (is_thread)
+        first->state = RSQ_WRITE_GRANTED;
+    rsq_mutex_unlock(&w->mu);
+    if (is_thread)
+        rsq_gate_open(&first->gate);
+    return is_thread || !first;
 }
 
 static void pass_on(rsq_writer *w)
 {
-    bool drains;
-
     rsq_mutex_lock(&w->mu);
     assert(w->held);
-    drains = pass_on_locked(w);
-    rsq_mutex_unlock(&w->mu);
-    if (drains)
+    if (!pass_on_and_unlock(w))
         rsq_workers_submit(&w->workers, &w->drain);
 }
 
@@ -145,62 +137,76 @@ static rsq_code not_in_time_locked(const rsq_writer *w, const rsq_client *client
                          holder[0] ? "; held by " : "", holder);
 }
 
-/*
- * Look for a while whether it is ready. Of those that wait one does; the others
- * sleep, so that the one that runs keeps a core. True: it was in vain.
- */
-static bool look_locked(rsq_writer *w, const rsq_write *write)
+static rsq_code not_in_time(rsq_writer *w, const rsq_client *client, rsq_error *err)
 {
-    rsq_spin spin = w->spin;
-    bool found;
+    rsq_code code;
 
-    if (w->looked_at)
-        return false;
-    w->looked_at = true;
-    rsq_mutex_unlock(&w->mu);
-    found = rsq_spin_while_zero(&spin, &write->ready);
     rsq_mutex_lock(&w->mu);
-    w->looked_at = false;
-    w->spin = spin;
-    return !found;
+    code = not_in_time_locked(w, client, err);
+    rsq_mutex_unlock(&w->mu);
+    return code;
 }
 
 static void append_locked(rsq_writer *w, rsq_write *write)
 {
     write->state = RSQ_WRITE_WAITING;
     rsq_writes_append(&w->line, write);
-    if (w->gather.leader && w->line.count >= w->gather.expected)
-        rsq_cond_signal(&w->gather.leader->cond);
-}
-
-/* Of a thread's. `cond` is ended by the caller: who has the turn signals its own write too, when it answers
- * those that it has run. */
-static void enter_line_locked(rsq_writer *w, rsq_write *write)
-{
-    rsq_cond_init(&write->cond);
-    atomic_init(&write->ready, 0);
-    append_locked(w, write);
+    if (w->gather.waits && w->line.count >= w->gather.expected)
+        rsq_cond_signal(&w->gather.all_back);
 }
 
 /*
- * Wait in line until there is more to do than to wait: it has the turn, is done, or is out of line.
+ * Look for a while whether the gate is open, then sleep. Of those that wait one
+ * looks; the others sleep at once, so that the one that runs keeps a core.
  */
-static rsq_write_state wait_locked(rsq_writer *w, rsq_write *write, uint32_t timeout_ms)
+static bool wait_until(rsq_writer *w, rsq_gate *gate, int64_t deadline_ns)
+{
+    rsq_spin spin = {.limit_ns = atomic_load_explicit(&w->look_for_ns, memory_order_relaxed)};
+    bool found, in_time;
+
+    if (atomic_exchange_explicit(&w->looked_at, true, memory_order_relaxed))
+        return rsq_gate_wait_until(gate, deadline_ns);
+    found = rsq_spin_while_zero(&spin, &gate->state);
+    atomic_store_explicit(&w->looked_at, false, memory_order_relaxed);
+    in_time = rsq_gate_wait_until(gate, deadline_ns);
+    if (!found) {
+        rsq_spin_slept(&spin, rsq_now_ns());
+        atomic_store_explicit(&w->look_for_ns, spin.limit_ns, memory_order_relaxed);
+    }
+    return in_time;
+}
+
+/* The time of a write is over. True: it is out of line; false: it is being run, or has the turn, and its gate
+ * will be open. */
+static bool give_up(rsq_writer *w, rsq_write *write)
+{
+    bool waiting;
+
+    rsq_mutex_lock(&w->mu);
+    waiting = write->state == RSQ_WRITE_WAITING;
+    write->overdue = true;
+    if (waiting)
+        rsq_writes_remove(&w->line, write);
+    rsq_mutex_unlock(&w->mu);
+    return waiting;
+}
+
+/*
+ * Wait in line until there is more to do than to wait: it has the turn, is done, or is out of line (WAITING
+ * or DISMISSED).
+ */
+static rsq_write_state wait_and_unlock(rsq_writer *w, rsq_write *write, uint32_t timeout_ms)
 {
     int64_t deadline_ns = rsq_deadline_ns(timeout_ms);
     int64_t began = rsq_profile_begin();
-    bool in_time = true;
-    bool in_vain;
+    bool in_time;
 
-    enter_line_locked(w, write);
-    in_vain = timeout_ms > 0 && look_locked(w, write);
-    while ((write->state == RSQ_WRITE_WAITING && in_time) || write->state == RSQ_WRITE_TAKEN)
-        in_time =
-            rsq_cond_wait_until(&write->cond, &w->mu, in_time ? deadline_ns : RSQ_NO_DEADLINE) && in_time;
-    if (in_vain)
-        rsq_spin_slept(&w->spin, rsq_now_ns());
-    if (write->state == RSQ_WRITE_WAITING)
-        rsq_writes_remove(&w->line, write);
+    rsq_gate_init(&write->gate);
+    append_locked(w, write);
+    rsq_mutex_unlock(&w->mu);
+    in_time = timeout_ms > 0 && wait_until(w, &write->gate, deadline_ns);
+    if (!in_time && !give_up(w, write))
+        (void)rsq_gate_wait_until(&write->gate, RSQ_NO_DEADLINE);
     rsq_profile_end(RSQ_TIME_WRITER_WAIT, began);
     return write->state;
 }
@@ -226,21 +232,22 @@ rsq_code rsq_writer_acquire(rsq_writer *w, const rsq_client *client, const char 
 {
     rsq_write self = {.kind = RSQ_WRITE_TURN, .client = unconst(client)};
     rsq_code code = RSQ_OK;
-    bool closed, waits;
 
     rsq_mutex_lock(&w->mu);
-    closed = is_closed_locked(w, client);
-    waits = w->held && !closed;
-    if (closed || (waits && wait_locked(w, &self, timeout_ms) != RSQ_WRITE_GRANTED)) {
+    if (is_closed_locked(w, client)) {
         code = not_in_time_locked(w, client, err);
-    } else {
-        if (waits)
+    } else if (w->held) {
+        rsq_write_state state = wait_and_unlock(w, &self, timeout_ms);
+
+        rsq_mutex_lock(&w->mu);
+        if (state == RSQ_WRITE_GRANTED)
             (void)rsq_writes_pop(&w->line); /* it is the first */
-        take_turn_locked(w, sql, sql_len);
+        else
+            code = not_in_time_locked(w, client, err);
     }
+    if (code == RSQ_OK)
+        take_turn_locked(w, sql, sql_len);
     rsq_mutex_unlock(&w->mu);
-    if (waits)
-        rsq_cond_fini(&self.cond);
     /* Replacing it at the end of the last turn may have failed for the same reason that broke it. */
     if (code == RSQ_OK) {
         if (RSQ_PROFILE)
@@ -313,12 +320,18 @@ static rsq_member *take_another(rsq_members *from)
 }
 
 /* Those that were taken and not run wait again, if their time is not over. */
-static void put_back_locked(rsq_member *m)
+static void put_back_locked(rsq_writer *w, rsq_member *m)
 {
-    for (; m; m = m->next) {
-        write_of(m)->state = RSQ_WRITE_WAITING;
-        if (!write_of(m)->done)
-            rsq_cond_signal(&write_of(m)->cond);
+    for (rsq_member *next; m; m = next) {
+        rsq_write *write = write_of(m);
+
+        next = m->next;
+        write->state = RSQ_WRITE_WAITING;
+        if (!write->overdue)
+            continue;
+        write->state = RSQ_WRITE_DISMISSED;
+        rsq_writes_remove(&w->line, write);
+        rsq_gate_open(&write->gate);
     }
 }
 
@@ -353,17 +366,17 @@ static void expect_back_locked(rsq_writer *w, size_t threads)
  * answered, at most half as long as that commit took. Else the first to come back
  * would commit alone, and the others wait for it.
  */
-static void gather_locked(rsq_writer *w, rsq_write *self)
+static void gather_locked(rsq_writer *w)
 {
     size_t here = w->line.count, missing = w->gather.expected - here;
     bool in_time = true;
 
     if (w->gather.expected <= here)
         return;
-    w->gather.leader = self;
+    w->gather.waits = true;
     while (w->line.count < w->gather.expected && in_time)
-        in_time = rsq_cond_wait_until(&self->cond, &w->mu, w->gather.until_ns);
-    w->gather.leader = NULL;
+        in_time = rsq_cond_wait_until(&w->gather.all_back, &w->mu, w->gather.until_ns);
+    w->gather.waits = false;
     if (2 * (w->line.count - here) < missing)
         w->gather.skip = GATHER_SKIPPED;
 }
@@ -418,36 +431,41 @@ static void call_done_of(rsq_writer *w, rsq_write *write)
     call_done(w, &one);
 }
 
-/* The first `n` are done. They may be gone when the lock is dropped, and with them the SQL that names the
- * holder.
+/* Of threads' writes that are out of line. They may be gone when it is open. */
+static void open_gates(const rsq_writes *writes)
+{
+    for (rsq_write *next, *write = writes->first; write; write = next) {
+        next = write->next;
+        rsq_gate_open(&write->gate);
+    }
+}
+
+/*
+ * The first `n` are done. They may be gone when they were told, and with them the SQL that names the holder.
+ * Threads are woken with no lock held, since they come back for it.
  */
 static void answer(rsq_writer *w, rsq_member *m, size_t n)
 {
-    rsq_writes asynchronous = {0};
-    rsq_write *write;
-    size_t threads = 0;
+    rsq_writes asynchronous = {0}, threads = {0};
 
     rsq_mutex_lock(&w->mu);
     count_group_locked(w, n);
     for (; n > 0; n--) {
-        write = rsq_writes_pop(&w->line);
+        rsq_write *write = rsq_writes_pop(&w->line);
+
         assert(&write->member == m);
         m = m->next;
         write->state = RSQ_WRITE_DONE;
-        if (write->done) {
-            rsq_writes_append(&asynchronous, write);
-        } else {
-            wake_locked(write);
-            threads++;
-        }
+        rsq_writes_append(write->done ? &asynchronous : &threads, write);
     }
-    expect_back_locked(w, threads);
-    put_back_locked(m);
+    expect_back_locked(w, threads.count);
+    put_back_locked(w, m);
     for (; w->ahead_at < w->ahead_count; w->ahead_at++)
         write_of(w->ahead[w->ahead_at])->state = RSQ_WRITE_WAITING;
     w->last_taken = NULL;
     rsq_holder_clear(&w->holder);
     rsq_mutex_unlock(&w->mu);
+    open_gates(&threads);
     call_done(w, &asynchronous);
 }
 
@@ -488,7 +506,7 @@ static void lead(rsq_writer *w, rsq_write *self)
     rsq_member *m;
 
     rsq_mutex_lock(&w->mu);
-    gather_locked(w, self);
+    gather_locked(w);
     take_turn_locked(w, self->sql, self->sql_len);
     m = take_statement_locked(w);
     rsq_mutex_unlock(&w->mu);
@@ -498,32 +516,32 @@ static void lead(rsq_writer *w, rsq_write *self)
     pass_on(w);
 }
 
-static rsq_code execute_in_line(rsq_writer *w, const rsq_request *rq, uint32_t timeout_ms, rsq_result **out,
-                                rsq_error *err)
+/* Locked. It is in line, and leads, since the turn is free. */
+static rsq_write_state begin_line_and_unlock(rsq_writer *w, rsq_write *self)
+{
+    w->held = true;
+    rsq_gate_init(&self->gate);
+    append_locked(w, self);
+    self->state = RSQ_WRITE_GRANTED;
+    rsq_mutex_unlock(&w->mu);
+    return RSQ_WRITE_GRANTED;
+}
+
+static rsq_code execute_in_line_and_unlock(rsq_writer *w, const rsq_request *rq, uint32_t timeout_ms,
+                                           rsq_result **out, rsq_error *err)
 {
     rsq_write self = {
         .kind = RSQ_WRITE_STATEMENT, .client = unconst(rq->client), .sql = rq->sql, .sql_len = rq->sql_len};
     rsq_write_state state;
-    rsq_code code = RSQ_OK;
-    bool is_run;
 
     self.member.rq = rq;
     self.member.wants_result = out != NULL;
-    if (w->held) {
-        state = wait_locked(w, &self, timeout_ms);
-    } else {
-        w->held = true;
-        enter_line_locked(w, &self);
-        self.state = state = RSQ_WRITE_GRANTED;
-    }
-    is_run = state == RSQ_WRITE_GRANTED || state == RSQ_WRITE_DONE;
-    if (!is_run)
-        code = not_in_time_locked(w, rq->client, err);
-    rsq_mutex_unlock(&w->mu);
+    state = w->held ? wait_and_unlock(w, &self, timeout_ms) : begin_line_and_unlock(w, &self);
     if (state == RSQ_WRITE_GRANTED)
         lead(w, &self);
-    rsq_cond_fini(&self.cond);
-    return is_run ? outcome(&self.member, out, err) : code;
+    else if (state != RSQ_WRITE_DONE)
+        return not_in_time(w, rq->client, err);
+    return outcome(&self.member, out, err);
 }
 
 /* Inlined twice below. */
@@ -541,7 +559,7 @@ static inline __attribute__((always_inline)) rsq_code execute(rsq_writer *w, con
         return code;
     }
     if (w->held || w->gather.expected > 0)
-        return execute_in_line(w, rq, timeout_ms, out, err);
+        return execute_in_line_and_unlock(w, rq, timeout_ms, out, err);
     take_turn_locked(w, rq->sql, rq->sql_len);
     rsq_mutex_unlock(&w->mu);
     replace_broken(w);
@@ -614,8 +632,7 @@ static void drain(rsq_job *job)
         rsq_mutex_lock(&w->mu);
     }
     /* The first in line, if there is one, is a thread. */
-    (void)pass_on_locked(w);
-    rsq_mutex_unlock(&w->mu);
+    (void)pass_on_and_unlock(w);
 }
 
 void rsq_writer_submit(rsq_writer *w, rsq_write *write)
@@ -660,7 +677,7 @@ static void dismiss_and_unlock(rsq_writer *w, const rsq_client *client)
         if (write->done)
             rsq_writes_append(&dismissed, write);
         else
-            wake_locked(write);
+            rsq_gate_open(&write->gate);
     }
     rsq_mutex_unlock(&w->mu);
     call_done(w, &dismissed);

@@ -41,7 +41,8 @@ typedef struct rsq_gather {
     size_t expected;   /* writes that stand in line when all are back; 0: nobody is waited for */
     int64_t until_ns;  /* for so long */
     unsigned skip;     /* groups for which nobody is waited for, since it was in vain */
-    rsq_write *leader; /* who waits; NULL: nobody does */
+    bool waits;        /* the one who leads does */
+    rsq_cond all_back; /* or the time is over */
 } rsq_gather;
 
 /* Asynchronous statements that are taken at once. */
@@ -63,12 +64,14 @@ typedef struct rsq_writer {
     rsq_group_counters counters;
     rsq_gather gather;
     bool stopping;
-    bool looked_at;    /* a thread that waits looks whether its write is ready; one at most does */
-    rsq_spin spin;     /* of that */
     size_t cached;     /* statements in the connection's cache after the last turn */
     rsq_cond answered; /* the last asynchronous write of a client that closes */
 
     _Atomic uint64_t commits; /* by who has the turn; orders nothing */
+
+    /* Any thread; they order nothing. */
+    atomic_bool looked_at;        /* a thread that waits looks whether its gate is open; one at most does */
+    _Atomic uint32_t look_for_ns; /* rsq_spin.limit_ns of that */
 
     /* Who has the turn. */
     rsq_conn *conn;         /* owned */
