@@ -1,4 +1,4 @@
-/* The order of what follows a commit: its writes are answered after the sink was told of it. */
+/* Writes in line: the order of what follows a commit, who is waited for, and whose time is over. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -6,6 +6,7 @@
 
 #include <cmocka.h>
 
+#include <sched.h>
 #include <string.h>
 
 #include "exec/writer.h"
@@ -16,6 +17,12 @@ typedef struct told {
     rsq_writer writer;
     /* The writer's thread, and the test's after it has waited. */
     int answered, answered_before_told, commits;
+
+    /* Immutable while it is open. */
+    rsq_conn_config config;
+    rsq_client client;
+    rsq_seq seq;
+    bool delays; /* the sink waits until the write behind the one that it is told of is overdue, or gone */
 } told;
 
 typedef struct asked {
@@ -24,13 +31,27 @@ typedef struct asked {
     told *to;
 } asked;
 
+static bool is_next_in_time(rsq_writer *w)
+{
+    const rsq_write *next;
+    bool in_time;
+
+    rsq_mutex_lock(&w->mu);
+    next = w->line.first ? w->line.first->next : NULL;
+    in_time = next && !next->overdue;
+    rsq_mutex_unlock(&w->mu);
+    return in_time;
+}
+
 static void on_commit(void *ctx, const rsq_changes *changes)
 {
     told *t = ctx;
 
-    assert_non_null(changes);
+    (void)changes;
     t->commits++;
     t->answered_before_told = t->answered;
+    while (t->delays && is_next_in_time(&t->writer))
+        sched_yield();
 }
 
 static void on_done(rsq_write *write, rsq_posts *posts)
@@ -55,35 +76,49 @@ static void ask(asked *a, told *t, rsq_client *client, const char *sql)
     rsq_writer_submit(&t->writer, &a->write);
 }
 
-static void told_before_answered(void **state)
+static void setup(told *t)
 {
-    told t = {.commits = 0};
-    rsq_commit_sink sink = {.fn = on_commit, .ctx = &t};
-    rsq_client client = {.number = 1};
-    rsq_conn_config config = {.path = ":memory:", .busy_timeout_ms = 1000, .cache_bytes = 1 << 20};
+    rsq_commit_sink sink = {.fn = on_commit, .ctx = t};
     rsq_request create = {.sql = "CREATE TABLE t(a)", .sql_len = 17};
-    asked writes[MEMBERS];
-    rsq_seq seq;
     rsq_conn *conn;
     rsq_error err;
 
+    memset(t, 0, sizeof *t);
+    t->client.number = 1;
+    atomic_init(&t->seq.newest, 0);
+    atomic_init(&t->seq.base, 0);
+    atomic_init(&t->client.closing, false);
+    atomic_init(&t->client.writes, 0);
+    t->config = (rsq_conn_config){
+        .path = ":memory:", .busy_timeout_ms = 1000, .cache_bytes = 1 << 20, .seq = &t->seq};
+    assert_int_equal(rsq_conn_open(&t->config, RSQ_CONN_ONLY, &conn, &err), RSQ_OK);
+    rsq_writer_init(&t->writer, &t->config, conn, NULL, sink);
+    assert_int_equal(rsq_workers_ensure(&t->writer.workers, &err), RSQ_OK);
+    assert_int_equal(rsq_writer_execute(&t->writer, &create, 1000, NULL, &err), RSQ_OK);
+    assert_int_equal(t->commits, 1);
+}
+
+static void teardown(told *t)
+{
+    rsq_writer_stop(&t->writer);
+    rsq_writer_finish(&t->writer);
+    rsq_writer_fini(&t->writer);
+}
+
+static void told_before_answered(void **state)
+{
+    asked writes[MEMBERS];
+    rsq_error err;
+    told t;
+
     (void)state;
-    atomic_init(&seq.newest, 0);
-    atomic_init(&seq.base, 0);
-    atomic_init(&client.closing, false);
-    atomic_init(&client.writes, 0);
-    config.seq = &seq;
-    assert_int_equal(rsq_conn_open(&config, RSQ_CONN_ONLY, &conn, &err), RSQ_OK);
-    rsq_writer_init(&t.writer, &config, conn, NULL, sink);
-    assert_int_equal(rsq_workers_ensure(&t.writer.workers, &err), RSQ_OK);
-    assert_int_equal(rsq_writer_execute(&t.writer, &create, 1000, NULL, &err), RSQ_OK);
-    assert_int_equal(t.commits, 1);
+    setup(&t);
     /* With the turn held, so that they stand together in line. */
-    assert_int_equal(rsq_writer_acquire(&t.writer, &client, "turn", 4, 1000, &err), RSQ_OK);
+    assert_int_equal(rsq_writer_acquire(&t.writer, &t.client, "turn", 4, 1000, &err), RSQ_OK);
     for (int i = 0; i < MEMBERS; i++)
-        ask(&writes[i], &t, &client, "INSERT INTO t VALUES (1)");
+        ask(&writes[i], &t, &t.client, "INSERT INTO t VALUES (1)");
     rsq_writer_release(&t.writer);
-    rsq_writer_await(&t.writer, &client);
+    rsq_writer_await(&t.writer, &t.client);
     assert_int_equal(t.answered, MEMBERS);
     assert_int_equal(t.commits, 2);
     assert_int_equal(t.answered_before_told, 0);
@@ -91,15 +126,131 @@ static void told_before_answered(void **state)
         assert_int_equal(writes[i].write.member.code, RSQ_OK);
         rsq_result_unref(writes[i].write.member.result);
     }
-    rsq_writer_stop(&t.writer);
-    rsq_writer_finish(&t.writer);
-    rsq_writer_fini(&t.writer);
+    teardown(&t);
+}
+
+/* --- threads --- */
+
+typedef struct caller {
+    told *t;
+    const char *sql;
+    uint32_t timeout_ms;
+    rsq_thread thread;
+    rsq_code code; /* its thread's, then who has joined it */
+    atomic_bool returned;
+} caller;
+
+static void *call(void *arg)
+{
+    caller *c = arg;
+    rsq_request rq = {.sql = c->sql, .sql_len = strlen(c->sql), .client = &c->t->client};
+    rsq_error err;
+
+    c->code = rsq_writer_execute(&c->t->writer, &rq, c->timeout_ms, NULL, &err);
+    atomic_store(&c->returned, true);
+    return NULL;
+}
+
+static void start(caller *c, told *t, const char *sql, uint32_t timeout_ms)
+{
+    *c = (caller){.t = t, .sql = sql, .timeout_ms = timeout_ms};
+    atomic_init(&c->returned, false);
+    assert_int_equal(rsq_thread_start(&c->thread, call, c), 0);
+}
+
+static rsq_code finish(caller *c)
+{
+    rsq_thread_join(c->thread);
+    return c->code;
+}
+
+/* Until so many stand in line, or its time was over before. */
+static void await_in_line(caller *c, size_t count)
+{
+    size_t seen;
+
+    do {
+        rsq_mutex_lock(&c->t->writer.mu);
+        seen = c->t->writer.line.count;
+        rsq_mutex_unlock(&c->t->writer.mu);
+        sched_yield();
+    } while (seen < count && !atomic_load(&c->returned));
+}
+
+/* As if a long commit had just answered so many threads. */
+static void expect(told *t, size_t threads, int64_t until_ns)
+{
+    rsq_mutex_lock(&t->writer.mu);
+    t->writer.gather.expected = threads;
+    t->writer.gather.until_ns = until_ns;
+    rsq_mutex_unlock(&t->writer.mu);
+}
+
+/* Threads that were answered by one commit share the next one, whoever comes first. */
+static void those_answered_are_waited_for(void **state)
+{
+    caller callers[MEMBERS];
+    told t;
+
+    (void)state;
+    setup(&t);
+    expect(&t, MEMBERS, RSQ_NO_DEADLINE);
+    for (int i = 0; i < MEMBERS; i++)
+        start(&callers[i], &t, "INSERT INTO t VALUES (1)", RSQ_NO_TIMEOUT);
+    for (int i = 0; i < MEMBERS; i++)
+        assert_int_equal(finish(&callers[i]), RSQ_OK);
+    assert_int_equal(t.writer.counters.groups, 1);
+    assert_int_equal(t.writer.counters.members, MEMBERS);
+    teardown(&t);
+}
+
+/* One that comes later than that does not wait. Nor does the next group if they stayed away: it would wait in
+ * vain. */
+static void those_who_stay_away_are_not(void **state)
+{
+    caller alone;
+    told t;
+
+    (void)state;
+    setup(&t);
+    expect(&t, MEMBERS + 1, 0);
+    start(&alone, &t, "INSERT INTO t VALUES (1)", RSQ_NO_TIMEOUT);
+    assert_int_equal(finish(&alone), RSQ_OK);
+    assert_int_equal(t.writer.gather.expected, 0);
+    assert_true(t.writer.gather.skip > 0);
+    assert_int_equal(t.writer.counters.groups, 0);
+    teardown(&t);
+}
+
+/* Its time ends while another's commit is under way, with which it could not be done: it must not wait on. */
+static void overdue_while_taken(void **state)
+{
+    caller first, second;
+    rsq_error err;
+    told t;
+
+    (void)state;
+    setup(&t);
+    assert_int_equal(rsq_writer_acquire(&t.writer, &t.client, "turn", 4, 1000, &err), RSQ_OK);
+    start(&first, &t, "INSERT INTO t VALUES (1)", RSQ_NO_TIMEOUT);
+    await_in_line(&first, 1);
+    start(&second, &t, "CREATE TABLE never(a)", 100);
+    await_in_line(&second, 2);
+    t.delays = true;
+    rsq_writer_release(&t.writer);
+    assert_int_equal(finish(&first), RSQ_OK);
+    assert_int_equal(finish(&second), RSQ_ETIMEOUT);
+    assert_int_equal(t.commits, 2);
+    teardown(&t);
 }
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(told_before_answered),
+        cmocka_unit_test(those_answered_are_waited_for),
+        cmocka_unit_test(those_who_stay_away_are_not),
+        cmocka_unit_test(overdue_while_taken),
     };
 
     return cmocka_run_group_tests_name("writer", tests, NULL, NULL);
