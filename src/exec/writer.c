@@ -250,14 +250,13 @@ rsq_code rsq_writer_acquire(rsq_writer *w, const rsq_client *client, const char 
     rsq_mutex_unlock(&w->mu);
     /* Replacing it at the end of the last turn may have failed for the same reason that broke it. */
     if (code == RSQ_OK) {
-        if (RSQ_PROFILE)
-            w->began_ns = rsq_profile_begin();
+        w->began_ns = rsq_profile_begin();
         replace_broken(w);
     }
     return code;
 }
 
-static inline __attribute__((always_inline)) void end_turn(rsq_writer *w)
+static void end_turn(rsq_writer *w)
 {
     if (publish(w))
         note_log(w);
@@ -267,7 +266,7 @@ static inline __attribute__((always_inline)) void end_turn(rsq_writer *w)
 
 void rsq_writer_release(rsq_writer *w)
 {
-    int64_t began = RSQ_PROFILE ? w->began_ns : 0;
+    int64_t began = w->began_ns;
 
     end_turn(w);
     rsq_profile_end(RSQ_TIME_WRITER_REQUEST, began);
@@ -544,12 +543,10 @@ static rsq_code execute_in_line_and_unlock(rsq_writer *w, const rsq_request *rq,
     return outcome(&self.member, out, err);
 }
 
-/* Inlined twice below. */
-static inline __attribute__((always_inline)) rsq_code execute(rsq_writer *w, const rsq_request *rq,
-                                                              uint32_t timeout_ms, rsq_result **out,
-                                                              rsq_error *err, bool timed)
+rsq_code rsq_writer_execute(rsq_writer *w, const rsq_request *rq, uint32_t timeout_ms, rsq_result **out,
+                            rsq_error *err)
 {
-    int64_t began = timed ? rsq_now_ns() : 0;
+    int64_t began = rsq_profile_begin();
     rsq_code code;
 
     rsq_mutex_lock(&w->mu);
@@ -565,23 +562,8 @@ static inline __attribute__((always_inline)) rsq_code execute(rsq_writer *w, con
     replace_broken(w);
     code = rsq_conn_execute(w->conn, rq, out, err);
     end_turn(w);
-    if (timed)
-        rsq_profile_end(RSQ_TIME_WRITER_REQUEST, began);
+    rsq_profile_end(RSQ_TIME_WRITER_REQUEST, began);
     return code;
-}
-
-static __attribute__((noinline, cold)) rsq_code execute_timed(rsq_writer *w, const rsq_request *rq,
-                                                              uint32_t timeout_ms, rsq_result **out,
-                                                              rsq_error *err)
-{
-    return execute(w, rq, timeout_ms, out, err, true);
-}
-
-rsq_code rsq_writer_execute(rsq_writer *w, const rsq_request *rq, uint32_t timeout_ms, rsq_result **out,
-                            rsq_error *err)
-{
-    return rsq_profile_on() ? execute_timed(w, rq, timeout_ms, out, err)
-                            : execute(w, rq, timeout_ms, out, err, false);
 }
 
 /* --- asynchronous writes --- */
@@ -706,14 +688,17 @@ void rsq_writer_await(rsq_writer *w, rsq_client *client)
 
 void rsq_writer_count(rsq_writer *w, rsq_writer_figures *out)
 {
+    int64_t held_ns;
+
     *out = (rsq_writer_figures){.commits = atomic_load_explicit(&w->commits, memory_order_relaxed)};
     rsq_mutex_lock(&w->mu);
     for (const rsq_write *write = w->line.first; write; write = write->next)
         out->waiting += write->state == RSQ_WRITE_WAITING;
     out->groups = w->counters;
     out->statements = w->cached;
-    if (rsq_holder_age_ns(&w->holder) >= 0) {
-        out->held_ns = rsq_holder_age_ns(&w->holder);
+    held_ns = rsq_holder_age_ns(&w->holder);
+    if (held_ns >= 0) {
+        out->held_ns = held_ns;
         rsq_holder_copy(&w->holder, out->holder, sizeof out->holder);
     }
     rsq_mutex_unlock(&w->mu);
