@@ -100,15 +100,29 @@ static rsq_code run_level(rsq_tx *tx, rsq_tx_fn fn, void *ctx)
     return code;
 }
 
+/* Of a function. The rest of `last`, half a kilobyte, is not looked at while its code is 0. */
+static void start_level(rsq_tx *tx, rsq_core *core, const rsq_client *client, unsigned depth)
+{
+    tx->core = core;
+    tx->client = client;
+    tx->begun = NULL;
+    tx->depth = depth;
+    tx->points = 0;
+    tx->thread = rsq_thread_self();
+    tx->last.code = RSQ_OK;
+    tx->last.sqlite_code = 0;
+}
+
 static rsq_code run_savepoint(rsq_tx *outer, const rsq_client *client, rsq_tx_fn fn, void *ctx,
                               rsq_error *err)
 {
     unsigned depth = outer->depth + 1;
-    rsq_tx tx = {.core = outer->core, .client = client, .depth = depth, .thread = rsq_thread_self()};
-    rsq_code code = rsq_conn_savepoint(conn_of(&tx), depth, err);
+    rsq_code code = rsq_conn_savepoint(conn_of(outer), depth, err);
+    rsq_tx tx;
 
     if (code != RSQ_OK)
         return code;
+    start_level(&tx, outer->core, client, depth);
     code = run_level(&tx, fn, ctx);
     if (code != RSQ_OK) {
         rsq_conn_rollback_to(conn_of(&tx), depth); /* and with it those that the function left open */
@@ -139,12 +153,13 @@ rsq_code rsq_tx_run_nested(rsq_tx *tx, rsq_tx_fn fn, void *ctx, rsq_error *err)
 static rsq_code run_transaction(rsq_core *core, const rsq_client *client, rsq_tx_fn fn, void *ctx,
                                 uint32_t origin, rsq_error *err)
 {
-    rsq_tx tx = {.core = core, .client = client, .thread = rsq_thread_self()};
     rsq_conn *conn = core->writer.conn;
     rsq_code code = rsq_conn_begin(conn, origin, err);
+    rsq_tx tx;
 
     if (code != RSQ_OK)
         return code;
+    start_level(&tx, core, client, 0);
     code = run_level(&tx, fn, ctx);
     if (code != RSQ_OK) {
         rsq_conn_rollback(conn);
