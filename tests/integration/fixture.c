@@ -527,6 +527,16 @@ probe *probe_new(fixture *f, rsq_queue *q, rsq_stream_options *opts)
     return p;
 }
 
+probe *probe_in_group(fixture *f, const char *sql)
+{
+    rsq_stream_options opts;
+    probe *p = probe_new(f, fixture_queue(f), &opts);
+
+    opts.group = 1;
+    WATCH_SET(f, p, sql, &opts);
+    return p;
+}
+
 probe *probe_open(fixture *f, rsq_db *db, rsq_queue *q, const char *sql, const rsq_value *params,
                   size_t nparams, const char *file, int line)
 {

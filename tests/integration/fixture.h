@@ -191,6 +191,8 @@ probe *probe_open(fixture *f, rsq_db *db, rsq_queue *q, const char *sql, const r
                   size_t nparams, const char *file, int line);
 /** The same options for a stream that is opened by hand: events go to `p`. */
 probe *probe_new(fixture *f, rsq_queue *q, rsq_stream_options *opts);
+/** A stream of group 1 on the fixture's database and queue. */
+probe *probe_in_group(fixture *f, const char *sql);
 /** Open it on the fixture's database and queue with the options of probe_new(), changed by the test. */
 #define WATCH_SET(f, p, sql, opts) \
     WANT((f), RSQ_OK, rsq_stream_open((f)->db, (sql), NULL, 0, (opts), &(p)->stream, &(f)->err))

@@ -774,16 +774,6 @@ static void schema_change_during_a_run(void **state)
     }
 }
 
-static probe *watch_in_group(fixture *f, const char *sql)
-{
-    rsq_stream_options opts;
-    probe *p = probe_new(f, fixture_queue(f), &opts);
-
-    opts.group = 1;
-    WATCH_SET(f, p, sql, &opts);
-    return p;
-}
-
 /* The same in a group, of a member that is idle when the snapshot is opened: it is read in that snapshot for
  * the others' sake, and so once more in the old schema, after everybody was told of the new one. */
 static void schema_change_during_a_run_of_a_group(void **state)
@@ -803,9 +793,9 @@ static void schema_change_during_a_run_of_a_group(void **state)
     EXEC(f, "INSERT INTO b VALUES (200)");
     EXEC(f, "INSERT INTO c VALUES (0)");
     EXEC(f, views[1]);
-    slow = watch_in_group(f, "WITH RECURSIVE slowly(x) AS (VALUES(1) UNION ALL SELECT x+1 FROM slowly "
+    slow = probe_in_group(f, "WITH RECURSIVE slowly(x) AS (VALUES(1) UNION ALL SELECT x+1 FROM slowly "
                              "WHERE x < 50000) SELECT n FROM c WHERE (SELECT count(*) FROM slowly) > 0");
-    p = watch_in_group(f, "SELECT n FROM v");
+    p = probe_in_group(f, "SELECT n FROM v");
     EXPECT_REACHES(slow, "0");
     EXPECT_REACHES(p, "200");
     for (int i = 0; i < 6; i++) {

@@ -158,16 +158,6 @@ static void commits_are_merged(void **state)
     EXPECT_WHY(p, "rows", "main.other");
 }
 
-static probe *watch_in_group(fixture *f, const char *sql)
-{
-    rsq_stream_options opts;
-    probe *p = probe_new(f, fixture_queue(f), &opts);
-
-    opts.group = 1;
-    WATCH_SET(f, p, sql, &opts);
-    return p;
-}
-
 /* The same in a group: an answer that takes the place of another has the reasons of both, and a member that
  * was read for the others' sake, or not at all, has its own. */
 static void commits_are_merged_in_a_group(void **state)
@@ -176,9 +166,9 @@ static void commits_are_merged_in_a_group(void **state)
     probe *both, *items, *other;
 
     start(f, 0);
-    both = watch_in_group(f, "SELECT sum(a), (SELECT count(*) FROM other) FROM items");
-    items = watch_in_group(f, "SELECT sum(a) FROM items");
-    other = watch_in_group(f, "SELECT count(*) FROM other");
+    both = probe_in_group(f, "SELECT sum(a), (SELECT count(*) FROM other) FROM items");
+    items = probe_in_group(f, "SELECT sum(a) FROM items");
+    other = probe_in_group(f, "SELECT count(*) FROM other");
     EXPECT_WHY(both, "first", "");
     EXPECT_WHY(items, "first", "");
     EXPECT_WHY(other, "first", "");
