@@ -26,8 +26,9 @@
 typedef struct session {
     const bench_options *options;
     bench_choice choice;
-    bool judge;        /* print goals, not a table */
-    const char *label; /* NULL: none */
+    bool judge;              /* print goals, not a table */
+    const char *stored_path; /* goals: of the canonical results; NULL: there are none */
+    const char *label;       /* NULL: none */
     unsigned long passes;
 
     bench_place place;
@@ -307,6 +308,22 @@ static int measure_wanted(session *s)
     return session_status(s);
 }
 
+/* Results of another machine say nothing about this one's goals. */
+static bool take_stored(session *s)
+{
+    bench_machine here;
+
+    if (!bench_set_read(&s->stored, s->stored_path))
+        return false;
+    bench_machine_look(&here, "/");
+    s->has_stored =
+        strcmp(s->stored.header.cpu, here.cpu) == 0 && strcmp(s->stored.header.sqlite, here.sqlite) == 0;
+    if (!s->has_stored)
+        fprintf(stderr, "rsq-bench: %s is of another machine or SQLite: goals are not set against it\n",
+                s->stored_path);
+    return true;
+}
+
 /* Everything that can be wrong is found before the first case is measured. */
 static int session_open(session *s)
 {
@@ -324,6 +341,8 @@ static int session_open(session *s)
     if (o->counts && !bench_counts_read(&s->counts, o->counts))
         return BENCH_EXIT_USAGE;
     if (o->compare_to && !bench_set_read(&s->before, o->compare_to))
+        return BENCH_EXIT_USAGE;
+    if (s->stored_path && !take_stored(s))
         return BENCH_EXIT_USAGE;
     s->machine.label = s->label ? s->label : "";
     s->machine.passes = s->passes;
@@ -399,34 +418,14 @@ int bench_experiment(const bench_options *o)
     return session_run(&s);
 }
 
-/* Results of another machine say nothing about this one's goals. */
-static bool take_stored(session *s, const char *path)
-{
-    bench_machine here;
-
-    if (!bench_set_read(&s->stored, path))
-        return false;
-    bench_machine_look(&here, "/");
-    s->has_stored =
-        strcmp(s->stored.header.cpu, here.cpu) == 0 && strcmp(s->stored.header.sqlite, here.sqlite) == 0;
-    if (!s->has_stored)
-        fprintf(stderr, "rsq-bench: %s is of another machine or SQLite: goals are not set against it\n",
-                path);
-    return true;
-}
-
 /* `choice`: which goals. */
 static int judge(const bench_options *o, bench_choice choice)
 {
-    session s = {.options = o, .choice = choice, .judge = true};
     char *canonical = o->stored ? NULL : bench_results_canonical(o->results);
-    const char *path = o->stored ? o->stored : canonical;
-    int status = BENCH_EXIT_USAGE;
+    session s = {
+        .options = o, .choice = choice, .judge = true, .stored_path = o->stored ? o->stored : canonical};
+    int status = session_run(&s);
 
-    if (!path || take_stored(&s, path))
-        status = session_run(&s);
-    else
-        bench_set_free(&s.stored);
     free(canonical);
     return status;
 }

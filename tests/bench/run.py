@@ -190,6 +190,8 @@ def goals_are_held_to_what_is_stored():
         )
         if "WORSE" in done.stdout or "another machine" not in done.stderr:
             raise tap.Failed(done.stdout + done.stderr)
+        # What was asked for is looked at before what is stored.
+        refused("goals", "--area", "none", "--stored", other)()
 
 
 def memory_of_one_peer():
