@@ -8,7 +8,6 @@
 #include <string.h>
 
 #include "measure.h"
-#include "report.h"
 
 static const bench_area *const areas[] = {
     &bench_area_reads,      &bench_area_async, &bench_area_writes, &bench_area_open,    &bench_area_queries,
@@ -26,6 +25,11 @@ static const bench_area *const named[] = {
 void bench_case_name(const bench_case *c, char name[BENCH_NAME_MAX])
 {
     snprintf(name, BENCH_NAME_MAX, "%s/%s", c->workload, c->name);
+}
+
+bool bench_goal_in(const bench_goal *g, const char *area)
+{
+    return g->area && (!area || strcmp(g->area, area) == 0);
 }
 
 static bool has_goal(const bench_case *c, const char *area)

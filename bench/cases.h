@@ -18,6 +18,9 @@ typedef struct bench_choice {
 
 void bench_case_name(const bench_case *c, char name[BENCH_NAME_MAX]);
 
+/* Is this a goal to look at? `area`: NULL for any. */
+bool bench_goal_in(const bench_goal *g, const char *area);
+
 /* False: that is enough. */
 typedef bool (*bench_case_fn)(const bench_case *c, void *ctx);
 

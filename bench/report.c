@@ -129,11 +129,6 @@ void bench_report_json(const bench_outcome *o, size_t peer, FILE *out)
     fprintf(out, "}");
 }
 
-bool bench_goal_in(const bench_goal *g, const char *area)
-{
-    return g->area && (!area || strcmp(g->area, area) == 0);
-}
-
 /* What the figure of a goal is to: a peer (ratio), less a peer (difference), nothing. */
 static const char *reference_text(const bench_goal *g)
 {

@@ -29,9 +29,6 @@ typedef struct bench_judges {
     const bench_set *stored;    /* an earlier run on this machine; NULL: none */
 } bench_judges;
 
-/* Is this a goal to look at? `area`: NULL for any. */
-bool bench_goal_in(const bench_goal *g, const char *area);
-
 void bench_report_goals_head(FILE *out);
 
 /* A line for each goal of the case. `o`: NULL when it could not be measured. */
