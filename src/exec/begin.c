@@ -306,7 +306,7 @@ rsq_code rsq_begun_adopt(rsq_core *core, const rsq_client *client, uint32_t idle
         return rsq_error_set(err, RSQ_ENOMEM, "out of memory");
     }
     /* The name that it has now goes with the op. */
-    rsq_writer_rename(&core->writer, holder_name, sizeof holder_name - 1);
+    rsq_turn_rename(&core->writer.turn, holder_name, sizeof holder_name - 1);
     *out = &b->tx;
     hand_over(b, true);
     return RSQ_OK;

@@ -6,16 +6,6 @@
 #include "base/error.h"
 #include "base/profile.h"
 
-/*
- * Of a group whose commit took at least so long those who were answered are waited
- * for: it takes longer to wake them. At most for GATHER_MAX_NS; and if fewer than
- * half of them came, not again for so many groups.
- */
-#define GATHER_COMMIT_NS 50000
-#define GATHER_MAX_NS 2000000
-#define GATHER_SKIPPED 16
-
-static rsq_member *take_another(rsq_members *from);
 static void drain(rsq_job *job);
 
 void rsq_writer_init(rsq_writer *w, const rsq_conn_config *config, rsq_conn *conn,
@@ -23,14 +13,12 @@ void rsq_writer_init(rsq_writer *w, const rsq_conn_config *config, rsq_conn *con
 {
     *w = (rsq_writer){.config = config, .sink = sink, .checkpointer = checkpointer, .conn = conn};
     atomic_init(&w->commits, 0);
+    atomic_init(&w->cached, 0);
     w->groups = !(config->flags & RSQ_OPEN_NO_GROUP_COMMIT);
-    w->statements.take = take_another;
     w->drain.run = drain;
-    rsq_mutex_init(&w->mu);
+    rsq_turn_init(&w->turn);
+    rsq_taken_init(&w->taken, &w->turn);
     rsq_cond_init(&w->answered);
-    rsq_cond_init(&w->gather.all_back);
-    atomic_init(&w->looked_at, false);
-    atomic_init(&w->look_for_ns, 0);
     rsq_workers_init(&w->workers, 1);
 }
 
@@ -41,11 +29,9 @@ void rsq_writer_finish(rsq_writer *w)
 
 void rsq_writer_fini(rsq_writer *w)
 {
-    assert(!w->held);
     rsq_conn_close(w->conn);
-    rsq_cond_fini(&w->gather.all_back);
     rsq_cond_fini(&w->answered);
-    rsq_mutex_fini(&w->mu);
+    rsq_turn_fini(&w->turn);
 }
 
 /* --- what follows a commit, turn held --- */
@@ -89,135 +75,20 @@ static void replace_broken(rsq_writer *w)
 
 /* --- the turn --- */
 
-static void take_turn_locked(rsq_writer *w, const char *sql, size_t sql_len)
+static void pass_on_and_unlock(rsq_writer *w)
 {
-    w->held = true;
-    w->gather.expected = 0;
-    rsq_holder_set(&w->holder, sql, sql_len);
-}
-
-/* The turn goes to the first in line. False: that is not a thread, which is woken, but the writer's own. */
-static bool pass_on_and_unlock(rsq_writer *w)
-{
-    rsq_write *first = w->line.first;
-    bool is_thread = first && !first->done;
-
-    rsq_holder_clear(&w->holder);
-    w->cached = rsq_conn_statements(w->conn);
-    w->held = first != NULL;
-    if (is_thread)
-        first->state = RSQ_WRITE_GRANTED;
-    rsq_mutex_unlock(&w->mu);
-    if (is_thread)
-        rsq_gate_open(&first->gate);
-    return is_thread || !first;
-}
-
-static void pass_on(rsq_writer *w)
-{
-    rsq_mutex_lock(&w->mu);
-    assert(w->held);
-    if (!pass_on_and_unlock(w))
+    atomic_store_explicit(&w->cached, rsq_conn_statements(w->conn), memory_order_relaxed);
+    if (!rsq_turn_pass_on_and_unlock(&w->turn))
         rsq_workers_submit(&w->workers, &w->drain);
-}
-
-static bool is_closed_locked(const rsq_writer *w, const rsq_client *client)
-{
-    return w->stopping || rsq_client_is_closing(client);
-}
-
-static rsq_code not_in_time_locked(const rsq_writer *w, const rsq_client *client, rsq_error *err)
-{
-    char holder[160] = "";
-
-    if (is_closed_locked(w, client))
-        return rsq_error_set(err, RSQ_ECLOSED, "the database is closed");
-    rsq_holder_describe(&w->holder, holder, sizeof holder);
-    return rsq_error_set(err, RSQ_ETIMEOUT, "the writer was not free in time%s%s",
-                         holder[0] ? "; held by " : "", holder);
-}
-
-static rsq_code not_in_time(rsq_writer *w, const rsq_client *client, rsq_error *err)
-{
-    rsq_code code;
-
-    rsq_mutex_lock(&w->mu);
-    code = not_in_time_locked(w, client, err);
-    rsq_mutex_unlock(&w->mu);
-    return code;
-}
-
-static void append_locked(rsq_writer *w, rsq_write *write)
-{
-    write->state = RSQ_WRITE_WAITING;
-    rsq_writes_append(&w->line, write);
-    if (w->gather.waits && w->line.count >= w->gather.expected)
-        rsq_cond_signal(&w->gather.all_back);
-}
-
-/*
- * Look for a while whether the gate is open, then sleep. Of those that wait one
- * looks; the others sleep at once, so that the one that runs keeps a core.
- */
-static bool wait_until(rsq_writer *w, rsq_gate *gate, int64_t deadline_ns)
-{
-    rsq_spin spin = {.limit_ns = atomic_load_explicit(&w->look_for_ns, memory_order_relaxed)};
-    bool found, in_time;
-
-    if (atomic_exchange_explicit(&w->looked_at, true, memory_order_relaxed))
-        return rsq_gate_wait_until(gate, deadline_ns);
-    found = rsq_spin_while_zero(&spin, &gate->state);
-    atomic_store_explicit(&w->looked_at, false, memory_order_relaxed);
-    in_time = rsq_gate_wait_until(gate, deadline_ns);
-    if (!found) {
-        rsq_spin_slept(&spin, rsq_now_ns());
-        atomic_store_explicit(&w->look_for_ns, spin.limit_ns, memory_order_relaxed);
-    }
-    return in_time;
-}
-
-/* The time of a write is over. True: it is out of line; false: it is being run, or has the turn, and its gate
- * will be open. */
-static bool give_up(rsq_writer *w, rsq_write *write)
-{
-    bool waiting;
-
-    rsq_mutex_lock(&w->mu);
-    waiting = write->state == RSQ_WRITE_WAITING;
-    write->overdue = true;
-    if (waiting)
-        rsq_writes_remove(&w->line, write);
-    rsq_mutex_unlock(&w->mu);
-    return waiting;
-}
-
-/*
- * Wait in line until there is more to do than to wait: it has the turn, is done, or is out of line (WAITING
- * or DISMISSED).
- */
-static rsq_write_state wait_and_unlock(rsq_writer *w, rsq_write *write, uint32_t timeout_ms)
-{
-    int64_t deadline_ns = rsq_deadline_ns(timeout_ms);
-    int64_t began = rsq_profile_begin();
-    bool in_time;
-
-    rsq_gate_init(&write->gate);
-    append_locked(w, write);
-    rsq_mutex_unlock(&w->mu);
-    in_time = timeout_ms > 0 && wait_until(w, &write->gate, deadline_ns);
-    if (!in_time && !give_up(w, write))
-        (void)rsq_gate_wait_until(&write->gate, RSQ_NO_DEADLINE);
-    rsq_profile_end(RSQ_TIME_WRITER_WAIT, began);
-    return write->state;
 }
 
 bool rsq_writer_is_idle(rsq_writer *w)
 {
     bool idle;
 
-    rsq_mutex_lock(&w->mu);
-    idle = !w->held;
-    rsq_mutex_unlock(&w->mu);
+    rsq_mutex_lock(&w->turn.mu);
+    idle = !w->turn.held;
+    rsq_mutex_unlock(&w->turn.mu);
     return idle;
 }
 
@@ -231,23 +102,24 @@ rsq_code rsq_writer_acquire(rsq_writer *w, const rsq_client *client, const char 
                             uint32_t timeout_ms, rsq_error *err)
 {
     rsq_write self = {.kind = RSQ_WRITE_TURN, .client = unconst(client)};
+    rsq_turn *turn = &w->turn;
     rsq_code code = RSQ_OK;
 
-    rsq_mutex_lock(&w->mu);
-    if (is_closed_locked(w, client)) {
-        code = not_in_time_locked(w, client, err);
-    } else if (w->held) {
-        rsq_write_state state = wait_and_unlock(w, &self, timeout_ms);
+    rsq_mutex_lock(&turn->mu);
+    if (rsq_turn_is_closed_locked(turn, client)) {
+        code = rsq_turn_refuse_locked(turn, client, err);
+    } else if (turn->held) {
+        rsq_write_state state = rsq_turn_wait_and_unlock(turn, &self, timeout_ms);
 
-        rsq_mutex_lock(&w->mu);
+        rsq_mutex_lock(&turn->mu);
         if (state == RSQ_WRITE_GRANTED)
-            (void)rsq_writes_pop(&w->line); /* it is the first */
+            (void)rsq_writes_pop(&turn->line); /* it is the first */
         else
-            code = not_in_time_locked(w, client, err);
+            code = rsq_turn_refuse_locked(turn, client, err);
     }
     if (code == RSQ_OK)
-        take_turn_locked(w, sql, sql_len);
-    rsq_mutex_unlock(&w->mu);
+        rsq_turn_take_locked(turn, sql, sql_len);
+    rsq_mutex_unlock(&turn->mu);
     /* Replacing it at the end of the last turn may have failed for the same reason that broke it. */
     if (code == RSQ_OK) {
         w->began_ns = rsq_profile_begin();
@@ -261,7 +133,8 @@ static void end_turn(rsq_writer *w)
     if (publish(w))
         note_log(w);
     replace_broken(w);
-    pass_on(w);
+    rsq_mutex_lock(&w->turn.mu);
+    pass_on_and_unlock(w);
 }
 
 void rsq_writer_release(rsq_writer *w)
@@ -274,66 +147,6 @@ void rsq_writer_release(rsq_writer *w)
 
 /* --- statements that stand next to each other --- */
 
-static rsq_write *write_of(rsq_member *m)
-{
-    return (rsq_write *)(void *)((char *)m - offsetof(rsq_write, member));
-}
-
-/* The first in line that is not taken, if it is a statement: it is about to run. NULL: it is not, or there is
- * none. */
-static rsq_member *take_statement_locked(rsq_writer *w)
-{
-    rsq_write *next = w->last_taken ? w->last_taken->next : w->line.first;
-
-    if (!next || next->kind != RSQ_WRITE_STATEMENT)
-        return NULL;
-    next->state = RSQ_WRITE_TAKEN;
-    w->last_taken = next;
-    return &next->member;
-}
-
-/*
- * One more; and while the lock is held, those behind it that nobody sleeps for. A
- * thread that waits for its statement may still go when its time is over, so that
- * one is taken when it is about to run and not before.
- */
-static rsq_member *take_another(rsq_members *from)
-{
-    rsq_writer *w = (rsq_writer *)(void *)((char *)from - offsetof(rsq_writer, statements));
-    rsq_member *m;
-
-    if (w->ahead_at < w->ahead_count)
-        return w->ahead[w->ahead_at++];
-    w->ahead_at = w->ahead_count = 0;
-    rsq_mutex_lock(&w->mu);
-    m = take_statement_locked(w);
-    while (m && w->ahead_count < RSQ_WRITER_AHEAD && w->last_taken->next && w->last_taken->next->done) {
-        rsq_member *next = take_statement_locked(w);
-
-        if (!next)
-            break;
-        w->ahead[w->ahead_count++] = next;
-    }
-    rsq_mutex_unlock(&w->mu);
-    return m;
-}
-
-/* Those that were taken and not run wait again, if their time is not over. */
-static void put_back_locked(rsq_writer *w, rsq_member *m)
-{
-    for (rsq_member *next; m; m = next) {
-        rsq_write *write = write_of(m);
-
-        next = m->next;
-        write->state = RSQ_WRITE_WAITING;
-        if (!write->overdue)
-            continue;
-        write->state = RSQ_WRITE_DISMISSED;
-        rsq_writes_remove(&w->line, write);
-        rsq_gate_open(&write->gate);
-    }
-}
-
 static void count_group_locked(rsq_writer *w, size_t n)
 {
     if (n < 2)
@@ -345,62 +158,19 @@ static void count_group_locked(rsq_writer *w, size_t n)
     rsq_profile_peak(RSQ_COUNT_WRITER_GROUP_LARGEST, n);
 }
 
-/* Threads that wait in a loop are back soon after they were answered. */
-static void expect_back_locked(rsq_writer *w, size_t threads)
-{
-    int64_t took_ns = w->statements.commit_ns;
-
-    if (threads < 2 || took_ns < GATHER_COMMIT_NS)
-        return;
-    if (w->gather.skip > 0) {
-        w->gather.skip--;
-        return;
-    }
-    w->gather.expected = w->line.count + threads;
-    w->gather.until_ns = rsq_now_ns() + (took_ns < 2 * GATHER_MAX_NS ? took_ns / 2 : GATHER_MAX_NS);
-}
-
-/*
- * Before a group begins: wait until those are back whom the last one's commit has
- * answered, at most half as long as that commit took. Else the first to come back
- * would commit alone, and the others wait for it.
- */
-static void gather_locked(rsq_writer *w)
-{
-    size_t here = w->line.count, missing = w->gather.expected - here;
-    bool in_time = true;
-
-    if (w->gather.expected <= here)
-        return;
-    w->gather.waits = true;
-    while (w->line.count < w->gather.expected && in_time)
-        in_time = rsq_cond_wait_until(&w->gather.all_back, &w->mu, w->gather.until_ns);
-    w->gather.waits = false;
-    if (2 * (w->line.count - here) < missing)
-        w->gather.skip = GATHER_SKIPPED;
-}
-
 static void answered(rsq_writer *w, rsq_client *client, uint32_t n)
 {
     if (!rsq_client_answered(client, n))
         return;
     /* Its handle closes, and waits for this. */
-    rsq_mutex_lock(&w->mu);
+    rsq_mutex_lock(&w->turn.mu);
     rsq_cond_broadcast(&w->answered);
-    rsq_mutex_unlock(&w->mu);
+    rsq_mutex_unlock(&w->turn.mu);
 }
 
 void rsq_writer_answered(rsq_writer *w, rsq_client *client)
 {
     answered(w, client, 1);
-}
-
-void rsq_writer_rename(rsq_writer *w, const char *sql, size_t sql_len)
-{
-    rsq_mutex_lock(&w->mu);
-    assert(w->held);
-    rsq_holder_set(&w->holder, sql, sql_len);
-    rsq_mutex_unlock(&w->mu);
 }
 
 /* Of asynchronous writes that are out of line; it may free them. */
@@ -446,24 +216,14 @@ static void open_gates(const rsq_writes *writes)
 static void answer(rsq_writer *w, rsq_member *m, size_t n)
 {
     rsq_writes asynchronous = {0}, threads = {0};
+    rsq_turn *turn = &w->turn;
 
-    rsq_mutex_lock(&w->mu);
+    rsq_mutex_lock(&turn->mu);
     count_group_locked(w, n);
-    for (; n > 0; n--) {
-        rsq_write *write = rsq_writes_pop(&w->line);
-
-        assert(&write->member == m);
-        m = m->next;
-        write->state = RSQ_WRITE_DONE;
-        rsq_writes_append(write->done ? &asynchronous : &threads, write);
-    }
-    expect_back_locked(w, threads.count);
-    put_back_locked(w, m);
-    for (; w->ahead_at < w->ahead_count; w->ahead_at++)
-        write_of(w->ahead[w->ahead_at])->state = RSQ_WRITE_WAITING;
-    w->last_taken = NULL;
-    rsq_holder_clear(&w->holder);
-    rsq_mutex_unlock(&w->mu);
+    rsq_taken_settle_locked(&w->taken, m, n, &asynchronous, &threads);
+    rsq_gather_expect_locked(&turn->gather, &turn->line, threads.count, w->taken.members.commit_ns);
+    rsq_holder_clear(&turn->holder);
+    rsq_mutex_unlock(&turn->mu);
     open_gates(&threads);
     call_done(w, &asynchronous);
 }
@@ -472,7 +232,7 @@ static void answer(rsq_writer *w, rsq_member *m, size_t n)
 static void run_statements(rsq_writer *w, rsq_member *first)
 {
     int64_t began = rsq_profile_begin();
-    size_t n = w->groups ? rsq_conn_execute_group(w->conn, first, &w->statements) : 0;
+    size_t n = w->groups ? rsq_conn_execute_group(w->conn, first, &w->taken.members) : 0;
     bool committed;
 
     if (n == 0) {
@@ -502,28 +262,40 @@ static rsq_code outcome(rsq_member *m, rsq_result **out, rsq_error *err)
 /* Its turn has come. */
 static void lead(rsq_writer *w, rsq_write *self)
 {
+    rsq_turn *turn = &w->turn;
     rsq_member *m;
 
-    rsq_mutex_lock(&w->mu);
-    gather_locked(w);
-    take_turn_locked(w, self->sql, self->sql_len);
-    m = take_statement_locked(w);
-    rsq_mutex_unlock(&w->mu);
+    rsq_mutex_lock(&turn->mu);
+    rsq_gather_wait_locked(&turn->gather, &turn->line, &turn->mu);
+    rsq_turn_take_locked(turn, self->sql, self->sql_len);
+    m = rsq_taken_next_locked(&w->taken);
+    rsq_mutex_unlock(&turn->mu);
     assert(m == &self->member);
     replace_broken(w);
     run_statements(w, m);
-    pass_on(w);
+    rsq_mutex_lock(&turn->mu);
+    pass_on_and_unlock(w);
 }
 
 /* Locked. It is in line, and leads, since the turn is free. */
-static rsq_write_state begin_line_and_unlock(rsq_writer *w, rsq_write *self)
+static rsq_write_state begin_line_and_unlock(rsq_turn *turn, rsq_write *self)
 {
-    w->held = true;
+    turn->held = true;
     rsq_gate_init(&self->gate);
-    append_locked(w, self);
+    rsq_turn_append_locked(turn, self);
     self->state = RSQ_WRITE_GRANTED;
-    rsq_mutex_unlock(&w->mu);
+    rsq_mutex_unlock(&turn->mu);
     return RSQ_WRITE_GRANTED;
+}
+
+static rsq_code refuse(rsq_writer *w, const rsq_client *client, rsq_error *err)
+{
+    rsq_code code;
+
+    rsq_mutex_lock(&w->turn.mu);
+    code = rsq_turn_refuse_locked(&w->turn, client, err);
+    rsq_mutex_unlock(&w->turn.mu);
+    return code;
 }
 
 static rsq_code execute_in_line_and_unlock(rsq_writer *w, const rsq_request *rq, uint32_t timeout_ms,
@@ -535,11 +307,12 @@ static rsq_code execute_in_line_and_unlock(rsq_writer *w, const rsq_request *rq,
 
     self.member.rq = rq;
     self.member.wants_result = out != NULL;
-    state = w->held ? wait_and_unlock(w, &self, timeout_ms) : begin_line_and_unlock(w, &self);
+    state = w->turn.held ? rsq_turn_wait_and_unlock(&w->turn, &self, timeout_ms)
+                         : begin_line_and_unlock(&w->turn, &self);
     if (state == RSQ_WRITE_GRANTED)
         lead(w, &self);
     else if (state != RSQ_WRITE_DONE)
-        return not_in_time(w, rq->client, err);
+        return refuse(w, rq->client, err);
     return outcome(&self.member, out, err);
 }
 
@@ -547,18 +320,19 @@ rsq_code rsq_writer_execute(rsq_writer *w, const rsq_request *rq, uint32_t timeo
                             rsq_error *err)
 {
     int64_t began = rsq_profile_begin();
+    rsq_turn *turn = &w->turn;
     rsq_code code;
 
-    rsq_mutex_lock(&w->mu);
-    if (is_closed_locked(w, rq->client)) {
-        code = not_in_time_locked(w, rq->client, err);
-        rsq_mutex_unlock(&w->mu);
+    rsq_mutex_lock(&turn->mu);
+    if (rsq_turn_is_closed_locked(turn, rq->client)) {
+        code = rsq_turn_refuse_locked(turn, rq->client, err);
+        rsq_mutex_unlock(&turn->mu);
         return code;
     }
-    if (w->held || w->gather.expected > 0)
+    if (turn->held || turn->gather.expected > 0)
         return execute_in_line_and_unlock(w, rq, timeout_ms, out, err);
-    take_turn_locked(w, rq->sql, rq->sql_len);
-    rsq_mutex_unlock(&w->mu);
+    rsq_turn_take_locked(turn, rq->sql, rq->sql_len);
+    rsq_mutex_unlock(&turn->mu);
     replace_broken(w);
     code = rsq_conn_execute(w->conn, rq, out, err);
     end_turn(w);
@@ -580,9 +354,7 @@ static bool run_work(rsq_writer *w, rsq_write *work)
         return false;
     }
     committed = publish(w);
-    rsq_mutex_lock(&w->mu);
-    rsq_holder_clear(&w->holder); /* its SQL goes with it */
-    rsq_mutex_unlock(&w->mu);
+    rsq_turn_forget_holder(&w->turn); /* its SQL goes with it */
     call_done_of(w, work);
     if (committed)
         note_log(w);
@@ -596,25 +368,26 @@ static bool run_work(rsq_writer *w, rsq_write *work)
 static void drain(rsq_job *job)
 {
     rsq_writer *w = (rsq_writer *)(void *)((char *)job - offsetof(rsq_writer, drain));
+    rsq_turn *turn = &w->turn;
     rsq_write *first;
     rsq_member *m;
 
-    rsq_mutex_lock(&w->mu);
-    while ((first = w->line.first) != NULL && first->kind != RSQ_WRITE_TURN) {
-        take_turn_locked(w, first->sql, first->sql_len);
-        m = take_statement_locked(w);
+    rsq_mutex_lock(&turn->mu);
+    while ((first = turn->line.first) != NULL && first->kind != RSQ_WRITE_TURN) {
+        rsq_turn_take_locked(turn, first->sql, first->sql_len);
+        m = rsq_taken_next_locked(&w->taken);
         if (!m)
-            (void)rsq_writes_pop(&w->line);
-        rsq_mutex_unlock(&w->mu);
+            (void)rsq_writes_pop(&turn->line);
+        rsq_mutex_unlock(&turn->mu);
         replace_broken(w);
         if (m)
             run_statements(w, m);
         else if (!run_work(w, first))
             return;
-        rsq_mutex_lock(&w->mu);
+        rsq_mutex_lock(&turn->mu);
     }
     /* The first in line, if there is one, is a thread. */
-    (void)pass_on_and_unlock(w);
+    pass_on_and_unlock(w);
 }
 
 void rsq_writer_submit(rsq_writer *w, rsq_write *write)
@@ -622,17 +395,17 @@ void rsq_writer_submit(rsq_writer *w, rsq_write *write)
     bool dismissed, drains = false;
 
     /* Once it is in line and the lock is dropped, it may be done and gone. */
-    rsq_mutex_lock(&w->mu);
+    rsq_mutex_lock(&w->turn.mu);
     rsq_client_asked(write->client);
-    dismissed = is_closed_locked(w, write->client);
+    dismissed = rsq_turn_is_closed_locked(&w->turn, write->client);
     if (dismissed) {
         write->state = RSQ_WRITE_DISMISSED;
     } else {
-        append_locked(w, write);
-        drains = !w->held;
-        w->held = true;
+        rsq_turn_append_locked(&w->turn, write);
+        drains = !w->turn.held;
+        w->turn.held = true;
     }
-    rsq_mutex_unlock(&w->mu);
+    rsq_mutex_unlock(&w->turn.mu);
     if (drains)
         rsq_workers_submit(&w->workers, &w->drain);
     else if (dismissed)
@@ -641,65 +414,51 @@ void rsq_writer_submit(rsq_writer *w, rsq_write *write)
 
 /* --- the end --- */
 
-/* Out of line with those that wait, all or a client's. Dropping the lock, so that who asked for them can be
- * told. */
-static void dismiss_and_unlock(rsq_writer *w, const rsq_client *client)
-{
-    rsq_writes all = w->line, dismissed = {0};
-    rsq_write *write;
-
-    w->line = (rsq_writes){0};
-    while ((write = rsq_writes_pop(&all)) != NULL) {
-        /* One that is not waiting is being run, or runs next. */
-        if (write->state != RSQ_WRITE_WAITING || (client && write->client != client)) {
-            rsq_writes_append(&w->line, write);
-            continue;
-        }
-        write->state = RSQ_WRITE_DISMISSED;
-        if (write->done)
-            rsq_writes_append(&dismissed, write);
-        else
-            rsq_gate_open(&write->gate);
-    }
-    rsq_mutex_unlock(&w->mu);
-    call_done(w, &dismissed);
-}
-
 void rsq_writer_stop(rsq_writer *w)
 {
-    rsq_mutex_lock(&w->mu);
-    w->stopping = true;
-    dismiss_and_unlock(w, NULL);
+    rsq_writes dismissed;
+
+    rsq_mutex_lock(&w->turn.mu);
+    w->turn.stopping = true;
+    dismissed = rsq_turn_dismiss_locked(&w->turn, NULL);
+    rsq_mutex_unlock(&w->turn.mu);
+    call_done(w, &dismissed);
 }
 
 void rsq_writer_dismiss(rsq_writer *w, const rsq_client *client)
 {
-    rsq_mutex_lock(&w->mu);
-    dismiss_and_unlock(w, client);
+    rsq_writes dismissed;
+
+    rsq_mutex_lock(&w->turn.mu);
+    dismissed = rsq_turn_dismiss_locked(&w->turn, client);
+    rsq_mutex_unlock(&w->turn.mu);
+    call_done(w, &dismissed);
 }
 
 void rsq_writer_await(rsq_writer *w, rsq_client *client)
 {
-    rsq_mutex_lock(&w->mu);
+    rsq_mutex_lock(&w->turn.mu);
     while (rsq_client_awaits_writes(client))
-        (void)rsq_cond_wait_until(&w->answered, &w->mu, RSQ_NO_DEADLINE);
-    rsq_mutex_unlock(&w->mu);
+        (void)rsq_cond_wait_until(&w->answered, &w->turn.mu, RSQ_NO_DEADLINE);
+    rsq_mutex_unlock(&w->turn.mu);
 }
 
 void rsq_writer_count(rsq_writer *w, rsq_writer_figures *out)
 {
     int64_t held_ns;
 
-    *out = (rsq_writer_figures){.commits = atomic_load_explicit(&w->commits, memory_order_relaxed)};
-    rsq_mutex_lock(&w->mu);
-    for (const rsq_write *write = w->line.first; write; write = write->next)
+    *out = (rsq_writer_figures){
+        .commits = atomic_load_explicit(&w->commits, memory_order_relaxed),
+        .statements = atomic_load_explicit(&w->cached, memory_order_relaxed),
+    };
+    rsq_mutex_lock(&w->turn.mu);
+    for (const rsq_write *write = w->turn.line.first; write; write = write->next)
         out->waiting += write->state == RSQ_WRITE_WAITING;
     out->groups = w->counters;
-    out->statements = w->cached;
-    held_ns = rsq_holder_age_ns(&w->holder);
+    held_ns = rsq_holder_age_ns(&w->turn.holder);
     if (held_ns >= 0) {
         out->held_ns = held_ns;
-        rsq_holder_copy(&w->holder, out->holder, sizeof out->holder);
+        rsq_holder_copy(&w->turn.holder, out->holder, sizeof out->holder);
     }
-    rsq_mutex_unlock(&w->mu);
+    rsq_mutex_unlock(&w->turn.mu);
 }

@@ -1,8 +1,8 @@
 /*
- * The writer: the one connection that writes, and whose turn it is.
+ * The writer: the one connection that writes, and what is done with it.
  *
  * A blocking call that finds it idle takes the turn and runs where it is; all
- * others wait in line (write.h). A turn lasts one batch, one transaction, or one
+ * others wait in line (turn.h). A turn lasts one batch, one transaction, or one
  * statement together with the statements that wait next to it, which share its
  * commit. Asynchronous writes are run by a thread of the writer's, when their
  * turn comes.
@@ -16,10 +16,9 @@
 
 #include "exec/checkpointer.h"
 #include "exec/client.h"
-#include "exec/holder.h"
-#include "exec/readers.h"
+#include "exec/taken.h"
+#include "exec/turn.h"
 #include "exec/workers.h"
-#include "exec/write.h"
 #include "sql/conn.h"
 
 typedef struct rsq_commit_sink {
@@ -33,21 +32,6 @@ typedef struct rsq_group_counters {
     uint64_t members; /* in them */
 } rsq_group_counters;
 
-/*
- * Waiting for those who were just answered, so that they share the next commit
- * too: see gather_locked().
- */
-typedef struct rsq_gather {
-    size_t expected;   /* writes that stand in line when all are back; 0: nobody is waited for */
-    int64_t until_ns;  /* for so long */
-    unsigned skip;     /* groups for which nobody is waited for, since it was in vain */
-    bool waits;        /* the one who leads does */
-    rsq_cond all_back; /* or the time is over */
-} rsq_gather;
-
-/* Asynchronous statements that are taken at once. */
-#define RSQ_WRITER_AHEAD 16
-
 typedef struct rsq_writer {
     /* Immutable after rsq_writer_init(). */
     const rsq_conn_config *config;  /* borrowed; outlives the writer */
@@ -55,30 +39,20 @@ typedef struct rsq_writer {
     rsq_checkpointer *checkpointer; /* borrowed; told of each commit; NULL without a log */
     bool groups;                    /* statements may share a commit */
 
-    /* Any thread, under mu. */
-    rsq_mutex mu;
-    bool held;
-    rsq_holder holder;
-    rsq_writes line;
-    rsq_write *last_taken; /* of those at the head of the line that are TAKEN; NULL: none is */
+    rsq_turn turn;
+
+    /* Any thread, under turn.mu. */
     rsq_group_counters counters;
-    rsq_gather gather;
-    bool stopping;
-    size_t cached;     /* statements in the connection's cache after the last turn */
     rsq_cond answered; /* the last asynchronous write of a client that closes */
 
-    _Atomic uint64_t commits; /* by who has the turn; orders nothing */
-
-    /* Any thread; they order nothing. */
-    atomic_bool looked_at;        /* a thread that waits looks whether its gate is open; one at most does */
-    _Atomic uint32_t look_for_ns; /* rsq_spin.limit_ns of that */
+    /* By who has the turn; they order nothing. */
+    _Atomic uint64_t commits;
+    _Atomic size_t cached; /* statements in the connection's cache after the last turn */
 
     /* Who has the turn. */
-    rsq_conn *conn;         /* owned */
-    int64_t began_ns;       /* of a turn that is given back by rsq_writer_release(), if it is measured */
-    rsq_members statements; /* those that stand next in line */
-    rsq_member *ahead[RSQ_WRITER_AHEAD]; /* taken with one lock, and not handed out from `ahead_at` on */
-    unsigned ahead_at, ahead_count;
+    rsq_conn *conn;   /* owned */
+    int64_t began_ns; /* of a turn that is given back by rsq_writer_release(), if it is measured */
+    rsq_taken taken;
 
     /* The thread for asynchronous writes. Its job is submitted by who gives it the turn. */
     rsq_workers workers;
@@ -126,9 +100,6 @@ rsq_code rsq_writer_execute(rsq_writer *w, const rsq_request *rq, uint32_t timeo
  * the writer has been stopped or the client closes.
  */
 void rsq_writer_submit(rsq_writer *w, rsq_write *write);
-
-/* With the turn held: what holds it from now on. `sql` is borrowed until it is given back. */
-void rsq_writer_rename(rsq_writer *w, const char *sql, size_t sql_len);
 
 /* Something that rsq_client_asked() counted is answered, and is no write in line. */
 void rsq_writer_answered(rsq_writer *w, rsq_client *client);

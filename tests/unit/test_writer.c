@@ -36,10 +36,10 @@ static bool is_next_in_time(rsq_writer *w)
     const rsq_write *next;
     bool in_time;
 
-    rsq_mutex_lock(&w->mu);
-    next = w->line.first ? w->line.first->next : NULL;
+    rsq_mutex_lock(&w->turn.mu);
+    next = w->turn.line.first ? w->turn.line.first->next : NULL;
     in_time = next && !next->overdue;
-    rsq_mutex_unlock(&w->mu);
+    rsq_mutex_unlock(&w->turn.mu);
     return in_time;
 }
 
@@ -170,9 +170,9 @@ static void await_in_line(caller *c, size_t count)
     size_t seen;
 
     do {
-        rsq_mutex_lock(&c->t->writer.mu);
-        seen = c->t->writer.line.count;
-        rsq_mutex_unlock(&c->t->writer.mu);
+        rsq_mutex_lock(&c->t->writer.turn.mu);
+        seen = c->t->writer.turn.line.count;
+        rsq_mutex_unlock(&c->t->writer.turn.mu);
         sched_yield();
     } while (seen < count && !atomic_load(&c->returned));
 }
@@ -180,10 +180,10 @@ static void await_in_line(caller *c, size_t count)
 /* As if a long commit had just answered so many threads. */
 static void expect(told *t, size_t threads, int64_t until_ns)
 {
-    rsq_mutex_lock(&t->writer.mu);
-    t->writer.gather.expected = threads;
-    t->writer.gather.until_ns = until_ns;
-    rsq_mutex_unlock(&t->writer.mu);
+    rsq_mutex_lock(&t->writer.turn.mu);
+    t->writer.turn.gather.expected = threads;
+    t->writer.turn.gather.until_ns = until_ns;
+    rsq_mutex_unlock(&t->writer.turn.mu);
 }
 
 /* Threads that were answered by one commit share the next one, whoever comes first. */
@@ -216,8 +216,8 @@ static void those_who_stay_away_are_not(void **state)
     expect(&t, MEMBERS + 1, 0);
     start(&alone, &t, "INSERT INTO t VALUES (1)", RSQ_NO_TIMEOUT);
     assert_int_equal(finish(&alone), RSQ_OK);
-    assert_int_equal(t.writer.gather.expected, 0);
-    assert_true(t.writer.gather.skip > 0);
+    assert_int_equal(t.writer.turn.gather.expected, 0);
+    assert_true(t.writer.turn.gather.skip > 0);
     assert_int_equal(t.writer.counters.groups, 0);
     teardown(&t);
 }
