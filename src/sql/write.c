@@ -7,7 +7,11 @@
 #include "base/plant.h"
 #include "base/profile.h"
 
-/* Inlined twice below. */
+/*
+ * Inlined in both that call it, the timed one and the plain one: with calls instead an insert takes 12,023
+ * instructions where a library without counters takes 12,009, and counters that are off may cost 0.1 %
+ * (tests/profile/budget.py).
+ */
 static inline __attribute__((always_inline)) rsq_code step_all(rsq_conn *c, rsq_stmt *s,
                                                                const rsq_request *rq, bool want_rows,
                                                                rsq_result **out, rsq_error *err)

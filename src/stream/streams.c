@@ -438,7 +438,11 @@ static void check_others_locked(rsq_streams *ss)
         rsq_live_check_locked(live);
 }
 
-/* Inlined twice below. */
+/*
+ * Inlined in both that call it, the timed one and the plain one: with calls instead an insert takes 12,023
+ * instructions where a library without counters takes 12,009, and counters that are off may cost 0.1 %
+ * (tests/profile/budget.py).
+ */
 static inline __attribute__((always_inline)) void commit(rsq_streams *ss, const rsq_changes *changes)
 {
     /* Without a number it is no commit, but rsq_notify(). */
