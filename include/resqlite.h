@@ -271,7 +271,14 @@ enum {
      * docs/architecture.md names, which change nothing but their time. */
     RSQ_OPEN_NO_SHORTCUTS = 1u << 9,
     /** A reader maps the file anew after each commit, as SQLite does by itself. */
-    RSQ_OPEN_NO_KEPT_MAPPING = 1u << 10
+    RSQ_OPEN_NO_KEPT_MAPPING = 1u << 10,
+    /**
+     * Who waits sleeps at once, instead of looking for up to 100 us first whether it is time: the threads of
+     * the database, writes in line, rsq_op_wait(), and rsq_queue_wait() of the default queue. A queue of
+     * rsq_queue_new() is nobody's, and looks. For machines where a core that is busy for nothing costs more
+     * than the wake-up; nothing changes but time.
+     */
+    RSQ_OPEN_NO_SPIN = 1u << 11
 };
 
 /** When SQLite syncs; see SQLite's PRAGMA synchronous. */

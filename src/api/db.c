@@ -78,7 +78,8 @@ static rsq_code check_options(const char *path, const rsq_open_options *o, rsq_e
     const uint32_t known = RSQ_OPEN_READONLY | RSQ_OPEN_NO_CREATE | RSQ_OPEN_NO_FOREIGN_KEYS |
                            RSQ_OPEN_NO_KEPT_SNAPSHOTS | RSQ_OPEN_NO_GROUP_COMMIT |
                            RSQ_OPEN_NO_EXTERNAL_WRITERS | RSQ_OPEN_NO_COLUMN_LEVEL | RSQ_OPEN_NO_VALUE_LEVEL |
-                           RSQ_OPEN_NO_KEY_LEVEL | RSQ_OPEN_NO_SHORTCUTS | RSQ_OPEN_NO_KEPT_MAPPING;
+                           RSQ_OPEN_NO_KEY_LEVEL | RSQ_OPEN_NO_SHORTCUTS | RSQ_OPEN_NO_KEPT_MAPPING |
+                           RSQ_OPEN_NO_SPIN;
     bool memory = rsq_path_is_memory(path);
 
     if (o->flags & ~known)
@@ -185,6 +186,7 @@ rsq_code rsq_open(const char *path, const rsq_open_options *opts, rsq_db **out, 
     db->streams = db->shared->streams;
     db->client.number = rsq_shared_number(db->shared);
     db->client.readonly = (o.flags & RSQ_OPEN_READONLY) != 0;
+    db->queue->no_spin = (o.flags & RSQ_OPEN_NO_SPIN) != 0;
     *out = db;
     return RSQ_OK;
 }

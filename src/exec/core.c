@@ -157,8 +157,8 @@ rsq_code rsq_core_open(const char *path, const rsq_open_options *opts, rsq_commi
     if (!core->single)
         core->config.file_known = rsq_file_identify(core->config.path, &core->config.file);
     /* Work for live queries leaves one reader to callers, if there is more than one. */
-    rsq_workers_init(&core->workers, core->single ? 1 : streams);
-    rsq_workers_init(&core->op_workers, core->single ? 1 : opts->readers);
+    rsq_workers_init(&core->workers, core->single ? 1 : streams, opts->flags);
+    rsq_workers_init(&core->op_workers, core->single ? 1 : opts->readers, opts->flags);
     rsq_timer_init(&core->timer);
     rsq_mutex_init(&core->cursors.mu);
     rsq_cond_init(&core->cursors.fewer);

@@ -346,6 +346,7 @@ static rsq_op *make_op(rsq_core *core, const rsq_op_spec *spec)
     op->capacity = capacity;
     atomic_init(&op->completed, 0);
     op->core = core;
+    op->no_spin = (core->config.flags & RSQ_OPEN_NO_SPIN) != 0;
     op->queue = spec->done ? rsq_queue_ref(spec->queue) : NULL;
     op->done = spec->done;
     op->ctx = spec->ctx;
@@ -429,7 +430,7 @@ rsq_code rsq_op_wait(rsq_op *op, uint32_t timeout_ms)
 
     if (!op)
         return RSQ_EINVAL;
-    if (timeout_ms > 0 && !op->chunks)
+    if (timeout_ms > 0 && !op->chunks && !op->no_spin)
         (void)rsq_spin_while_zero(&spin, &op->completed);
     deadline = rsq_deadline_ns(timeout_ms);
     rsq_mutex_lock(&op->mu);

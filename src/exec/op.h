@@ -61,6 +61,7 @@ struct rsq_op {
     struct rsq_chunks *chunks;  /* in the op's own block; NULL: the result comes whole */
     struct rsq_op_write *write; /* in the op's own block; NULL: a read */
     size_t capacity;            /* of the block */
+    bool no_spin;               /* RSQ_OPEN_NO_SPIN; the core may be gone when it is looked at */
 
     rsq_stop stop; /* guarded by itself */
 

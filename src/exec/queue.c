@@ -256,7 +256,7 @@ static void wait_locked(rsq_queue *q, uint32_t timeout_ms)
 {
     int64_t deadline = timeout_ms == UINT32_MAX ? RSQ_NO_DEADLINE : rsq_deadline_ns(timeout_ms);
     int64_t began = rsq_profile_begin();
-    bool looks = q->sleepers == 0; /* awake, before it sleeps */
+    bool looks = q->sleepers == 0 && !q->no_spin; /* awake, before it sleeps */
     bool in_time = true;
 
     if (looks) {

@@ -27,6 +27,7 @@ typedef struct rsq_queue_node {
 } rsq_queue_node;
 
 struct rsq_queue {
+    bool no_spin;          /* RSQ_OPEN_NO_SPIN of its database; immutable once it is shared */
     _Atomic uint32_t refs; /* release on drop, acquire by the one that frees */
 
     /* Any thread, under mu. */

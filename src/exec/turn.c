@@ -4,9 +4,9 @@
 #include "base/profile.h"
 #include "plat/spin.h"
 
-void rsq_turn_init(rsq_turn *t)
+void rsq_turn_init(rsq_turn *t, uint32_t flags)
 {
-    *t = (rsq_turn){0};
+    *t = (rsq_turn){.no_spin = (flags & RSQ_OPEN_NO_SPIN) != 0};
     rsq_mutex_init(&t->mu);
     rsq_gather_init(&t->gather);
     atomic_init(&t->looked_at, false);
@@ -80,7 +80,7 @@ static bool wait_until(rsq_turn *t, rsq_gate *gate, int64_t deadline_ns)
     rsq_spin spin = {.limit_ns = atomic_load_explicit(&t->look_for_ns, memory_order_relaxed)};
     bool found, in_time;
 
-    if (atomic_exchange_explicit(&t->looked_at, true, memory_order_relaxed))
+    if (t->no_spin || atomic_exchange_explicit(&t->looked_at, true, memory_order_relaxed))
         return rsq_gate_wait_until(gate, deadline_ns);
     found = rsq_spin_while_zero(&spin, &gate->state);
     atomic_store_explicit(&t->looked_at, false, memory_order_relaxed);

@@ -13,6 +13,8 @@
 #include "exec/write.h"
 
 typedef struct rsq_turn {
+    bool no_spin; /* immutable: RSQ_OPEN_NO_SPIN */
+
     /* Any thread, under mu. */
     rsq_mutex mu;
     bool held;
@@ -26,7 +28,8 @@ typedef struct rsq_turn {
     _Atomic uint32_t look_for_ns; /* rsq_spin.limit_ns of that */
 } rsq_turn;
 
-void rsq_turn_init(rsq_turn *t);
+/* `flags`: RSQ_OPEN_… */
+void rsq_turn_init(rsq_turn *t, uint32_t flags);
 void rsq_turn_fini(rsq_turn *t);
 
 static inline bool rsq_turn_is_closed_locked(const rsq_turn *t, const rsq_client *client)

@@ -9,10 +9,10 @@
 /* So many jobs in a row go before a patient one that waits. */
 #define PATIENCE 8
 
-void rsq_workers_init(rsq_workers *ws, unsigned max)
+void rsq_workers_init(rsq_workers *ws, unsigned max, uint32_t flags)
 {
     assert(max >= 1 && max <= RSQ_WORKERS_MAX);
-    *ws = (rsq_workers){.max = max};
+    *ws = (rsq_workers){.max = max, .no_spin = (flags & RSQ_OPEN_NO_SPIN) != 0};
     atomic_init(&ws->waiting, 0);
     rsq_mutex_init(&ws->mu);
     rsq_cond_init(&ws->work);
@@ -60,7 +60,7 @@ static void rest_locked(rsq_workers *ws, rsq_spin *spin)
     int64_t began = rsq_profile_begin();
     bool looked = false;
 
-    if (ws->spinning == 0 && !ws->stopping) {
+    if (ws->spinning == 0 && !ws->stopping && !ws->no_spin) {
         bool found;
 
         looked = true;

@@ -56,11 +56,15 @@ typedef struct rsq_workers {
     /* Jobs that wait. Written under mu; read without by the one that spins, who then takes mu. */
     _Atomic size_t waiting;
 
-    unsigned max;                        /* immutable */
+    /* Immutable. */
+    unsigned max;
+    bool no_spin; /* RSQ_OPEN_NO_SPIN */
+
     rsq_thread threads[RSQ_WORKERS_MAX]; /* written under mu while starting; joined after stop */
 } rsq_workers;
 
-void rsq_workers_init(rsq_workers *ws, unsigned max);
+/* `flags`: RSQ_OPEN_… */
+void rsq_workers_init(rsq_workers *ws, unsigned max, uint32_t flags);
 
 /* Have at least one thread. RSQ_OK or RSQ_ENOMEM. */
 rsq_code rsq_workers_ensure(rsq_workers *ws, rsq_error *err);

@@ -16,10 +16,10 @@ void rsq_writer_init(rsq_writer *w, const rsq_conn_config *config, rsq_conn *con
     atomic_init(&w->cached, 0);
     w->groups = !(config->flags & RSQ_OPEN_NO_GROUP_COMMIT);
     w->drain.run = drain;
-    rsq_turn_init(&w->turn);
+    rsq_turn_init(&w->turn, config->flags);
     rsq_taken_init(&w->taken, &w->turn);
     rsq_cond_init(&w->answered);
-    rsq_workers_init(&w->workers, 1);
+    rsq_workers_init(&w->workers, 1, config->flags);
 }
 
 void rsq_writer_finish(rsq_writer *w)

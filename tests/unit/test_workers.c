@@ -52,7 +52,7 @@ static void expect_order(const char *names, const char *expected)
 
     rsq_mutex_init(&o.mu);
     rsq_cond_init(&o.changed);
-    rsq_workers_init(&ws, 1);
+    rsq_workers_init(&ws, 1, 0);
     assert_int_equal(rsq_workers_ensure(&ws, NULL), RSQ_OK);
     for (size_t i = 0; names[i]; i++) {
         jobs[i] = (named_job){.job.run = run_named, .order = &o, .name = names[i]};
