@@ -1,9 +1,13 @@
 /*
  * A reader keeps its memory map over commits, and forgets nothing by it: the file grows, is cut off, grows
- * again, and each answer is the one of a reader that maps the file anew. Live queries of one text share what
- * they read, and it is found out anew when the schema is another one.
+ * again, by this process or another one, and each answer is the one of a reader that maps the file anew. Live
+ * queries of one text share what they read, and it is found out anew when the schema is another one.
  */
 #include "fixture.h"
+
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 #define ROWS 100
 #define ROUNDS 120 /* more than a map is kept in a row */
@@ -69,6 +73,201 @@ static void the_same_mapped_anew(void **state)
     grow_and_shrink(*state, RSQ_OPEN_NO_KEPT_MAPPING);
 }
 
+/* ------------------------------------------------------------------- another process -- */
+
+static int64_t file_size(const fixture *f)
+{
+    struct stat st;
+
+    assert_int_equal(stat(f->path, &st), 0);
+    return (int64_t)st.st_size;
+}
+
+/* As `fill`, and after it the file is as long as its rows are: the log is copied, and VACUUM gives back the
+ * rest. Our own readers let go of their snapshots after keep_snapshot_ms, for which the other process waits.
+ */
+static void fill_elsewhere(fixture *f, int round, int rows)
+{
+    char sql[512], *answer;
+
+    snprintf(sql, sizeof sql,
+             "DELETE FROM t; WITH RECURSIVE c(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM c WHERE i < %d) "
+             "INSERT INTO t SELECT i, %d, printf('%%.*c', 3000, 'x') FROM c; VACUUM; "
+             "PRAGMA wal_checkpoint(TRUNCATE)",
+             rows, round);
+    answer = foreign_sql(f, f->path, sql);
+    assert_string_equal(answer, "0|0|0");
+    free(answer);
+}
+
+/* It could not do it, and ends saying so. */
+static void expect_locked(foreign *x)
+{
+    char said[256];
+    size_t len = 0;
+    ssize_t n;
+    int status = -1;
+
+    while (len < sizeof said - 1 && (n = read(x->from, said + len, sizeof said - 1 - len)) > 0)
+        len += (size_t)n;
+    said[len] = '\0';
+    close(x->to);
+    close(x->from);
+    assert_int_equal(waitpid(x->pid, &status, 0), x->pid);
+    assert_true(WIFEXITED(status) && WEXITSTATUS(status) == 1);
+    assert_non_null(strstr(said, "database is locked"));
+}
+
+static void expect_next(fixture *f, rsq_cursor *c, int round)
+{
+    rsq_result *r = NULL;
+
+    WANT(f, RSQ_OK, rsq_cursor_next(c, &r, &f->err));
+    assert_non_null(r);
+    assert_int_equal(rsq_result_int64(r, 0, 0), round);
+    rsq_result_unref(r);
+}
+
+/* The file is cut off and grows below the map of a reader that knows of it only by the log's index. Between
+ * two rounds the reader's map is older than the file is long, and its last page may be gone. */
+static void cut_off_by_another_process(void **state)
+{
+    static const uint32_t flags[] = {0, RSQ_OPEN_NO_KEPT_MAPPING};
+    fixture *f = *state;
+
+    for (size_t i = 0; i < LENGTH(flags); i++) {
+        rsq_open_options opts = {.size = sizeof opts, .readers = 1, .keep_snapshot_ms = 1, .flags = flags[i]};
+        int64_t longest = 0, shortest = INT64_MAX;
+
+        fixture_open(f, &opts);
+        EXEC(f, "CREATE TABLE t(id INTEGER PRIMARY KEY, round INTEGER, body TEXT)");
+        for (int round = 0; round < 12; round++) {
+            int rows = round % 2 ? 3 : ROWS;
+
+            fill_elsewhere(f, round, rows);
+            expect_round(f, round, rows);
+            longest = file_size(f) > longest ? file_size(f) : longest;
+            shortest = file_size(f) < shortest ? file_size(f) : shortest;
+        }
+        assert_true(longest > 3000 * ROWS && shortest < 10 * 4096);
+        fixture_close(f);
+        assert_int_equal(unlink(f->path), 0);
+    }
+}
+
+/* The log goes with the last connection of all processes, and ours are open: one that closes between two
+ * reads takes nothing away, nor does one that wants another journal. */
+static void the_log_of_a_guest_stays(void **state)
+{
+    static const char *const other_journal[] = {"PRAGMA busy_timeout = 0", "PRAGMA journal_mode = DELETE"};
+    fixture *f = *state;
+    char *log = fixture_file(f, "test.db-wal");
+
+    fixture_open(f, NULL);
+    EXEC(f, "CREATE TABLE t(id INTEGER PRIMARY KEY, round INTEGER, body TEXT)");
+    for (int round = 0; round < 8; round++) {
+        char sql[64];
+        foreign x;
+
+        snprintf(sql, sizeof sql, "INSERT INTO t(round, body) VALUES (%d, 'x')", round);
+        free(foreign_sql(f, f->path, sql));
+        assert_true(fixture_exists(log));
+        assert_int_equal(INTEGER(f, "SELECT max(round) FROM t"), round);
+        foreign_start(f, &x, f->path, other_journal, LENGTH(other_journal));
+        expect_locked(&x);
+        assert_int_equal(INTEGER(f, "SELECT count(*) FROM t"), round + 1);
+    }
+    free(log);
+}
+
+/* The last one of all takes the log with it, and who opens the file again finds all that was in it. */
+static void the_log_goes_with_the_last(void **state)
+{
+    static const char *const stay[] = {"SELECT count(*) FROM t", "-", "INSERT INTO t VALUES (2)"};
+    fixture *f = *state;
+    char *log = fixture_file(f, "test.db-wal");
+    foreign guest;
+
+    fixture_open(f, NULL);
+    EXEC(f, "CREATE TABLE t(x)");
+    EXEC(f, "INSERT INTO t VALUES (1)");
+    EXPECT_ROWS(f, "SELECT * FROM t", "1");
+    foreign_start(f, &guest, f->path, stay, LENGTH(stay));
+    foreign_await(&guest);
+    fixture_close(f);
+    assert_true(fixture_exists(log));
+    fixture_open(f, NULL);
+    EXPECT_ROWS(f, "SELECT * FROM t", "1");
+    fixture_close(f);
+    foreign_go(&guest);
+    free(foreign_finish(&guest));
+    assert_false(fixture_exists(log));
+    fixture_open(f, NULL);
+    EXPECT_ROWS(f, "SELECT * FROM t", "1\n2");
+    free(log);
+}
+
+/* ------------------------------------------------------------------- the map's end -- */
+
+/* The file outgrows the map that is allowed, and a reader's map is shorter than the file for a while. */
+static void a_file_longer_than_the_map(void **state)
+{
+    static const struct {
+        int64_t map;
+        uint32_t flags;
+    } settings[] = {{16 * 4096, 0}, {16 * 4096, RSQ_OPEN_NO_KEPT_MAPPING}, {1, 0}, {-1, 0}};
+    fixture *f = *state;
+
+    for (size_t i = 0; i < LENGTH(settings); i++) {
+        rsq_open_options opts = {
+            .size = sizeof opts, .readers = 2, .mmap_bytes = settings[i].map, .flags = settings[i].flags};
+
+        fixture_open(f, &opts);
+        EXEC(f, "CREATE TABLE t(id INTEGER PRIMARY KEY, round INTEGER, body TEXT)");
+        for (int round = 1; round <= ROUNDS; round++) {
+            EXEC(f, "INSERT INTO t(round, body) VALUES (7, printf('%.*c', 3000, 'x'))");
+            expect_round(f, 7, round);
+            if (round % 5 == 0)
+                copy_log(f);
+        }
+        assert_true(file_size(f) > 16 * 4096);
+        fixture_close(f);
+        assert_int_equal(unlink(f->path), 0);
+    }
+}
+
+/* A reader in the middle of its rows has an old snapshot while the log is copied as far as that allows,
+ * begins anew behind it, and is copied again: what it reads is what was there, and all others read what there
+ * is. */
+static void the_log_begins_anew(void **state)
+{
+    static const uint32_t modes[] = {RSQ_CHECKPOINT_PASSIVE, RSQ_CHECKPOINT_RESTART, RSQ_CHECKPOINT_TRUNCATE};
+    const rsq_call_options in_chunks = {.size = sizeof in_chunks, .chunk_rows = 1};
+    rsq_open_options opts = {.size = sizeof opts, .readers = 2};
+    fixture *f = *state;
+
+    fixture_open(f, &opts);
+    EXEC(f, "CREATE TABLE t(id INTEGER PRIMARY KEY, round INTEGER, body TEXT)");
+    for (int round = 0; round < 40; round++) {
+        rsq_checkpoint_options passive = {.size = sizeof passive, .mode = RSQ_CHECKPOINT_PASSIVE};
+        rsq_checkpoint_options some = {.size = sizeof some, .mode = modes[(size_t)round % LENGTH(modes)]};
+        rsq_cursor *old = NULL;
+
+        fill(f, round, ROWS / 4);
+        WANT(f, RSQ_OK,
+             rsq_cursor_open(f->db, "SELECT round FROM t ORDER BY id", NULL, 0, &in_chunks, &old, &f->err));
+        expect_next(f, old, round);
+        fill(f, round + 1000, ROWS / 4);
+        WANT(f, RSQ_OK, rsq_checkpoint(f->db, &passive, NULL, &f->err));
+        expect_round(f, round + 1000, ROWS / 4);
+        for (int row = 1; row < ROWS / 4; row++)
+            expect_next(f, old, round);
+        rsq_cursor_close(old);
+        WANT(f, RSQ_OK, rsq_checkpoint(f->db, &some, NULL, &f->err));
+        expect_round(f, round + 1000, ROWS / 4);
+    }
+}
+
 /* A view stands for another table: what the text reads is no more what it was. */
 static void a_text_that_reads_another_table(void **state)
 {
@@ -110,9 +309,10 @@ static void a_text_that_reads_another_table(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        CASE(a_file_that_grows_and_shrinks),
-        CASE(the_same_mapped_anew),
-        CASE(a_text_that_reads_another_table),
+        CASE(a_file_that_grows_and_shrinks), CASE(the_same_mapped_anew),
+        CASE(cut_off_by_another_process),    CASE(the_log_of_a_guest_stays),
+        CASE(the_log_goes_with_the_last),    CASE(a_file_longer_than_the_map),
+        CASE(the_log_begins_anew),           CASE(a_text_that_reads_another_table),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
