@@ -513,7 +513,7 @@ static void compare_groups(bool in_file, bool fts, size_t wanted)
     compare_databases(&p);
     print_message("# %zu groups of %.1f members on average, %zu groups undone\n", p.groups,
                   (double)p.members / (double)p.groups, p.undone);
-    assert_true(p.members >= 2 * p.groups);
+    assert_true(p.members >= 4 * p.groups);
     assert_true(p.undone > wanted / 100);
     close_pair(&p);
 }
