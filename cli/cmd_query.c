@@ -47,7 +47,7 @@ static void print_json(const statement *s, const rsq_result *r)
     if (s->format.format == FORMAT_NDJSON) {
         json_print_lines(json, len);
     } else {
-        out_write(json, len);
+        json_print(json, len);
         out_write("\n", 1);
     }
 }

@@ -291,7 +291,7 @@ static void print_line(const watch *w, const rsq_stream_event *ev)
         json_add_rows(&line, ev->result);
     }
     strbuf_puts(&line, "}\n");
-    out_take(&line);
+    json_print(line.data, line.len);
     strbuf_fini(&line);
 }
 

@@ -56,7 +56,8 @@ static void print_json(const rsq_result *r, bool lines)
         json_add_row(&line, r, i);
         if (lines)
             strbuf_putc(&line, '\n');
-        out_take(&line);
+        json_print(line.data, line.len);
+        strbuf_cut(&line, 0);
     }
     if (!lines)
         out_puts("]\n");

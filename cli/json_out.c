@@ -5,10 +5,12 @@
 #include <math.h>
 #include <stdbool.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "number.h"
 #include "out.h"
 #include "utf8.h"
+#include "visible.h"
 
 static void add_escape(strbuf *b, unsigned char c)
 {
@@ -146,6 +148,28 @@ void json_add_rows(strbuf *b, const rsq_result *r)
     strbuf_putc(b, ']');
 }
 
+void json_print(const char *json, size_t len)
+{
+    strbuf safe = {0};
+
+    if (!isatty(STDOUT_FILENO)) {
+        out_write(json, len);
+        return;
+    }
+    for (size_t i = 0; i < len;) {
+        uint32_t cp;
+        size_t n = utf8_decode(json + i, len - i, &cp);
+
+        if (n && cp >= 0x7f && visible_is_control(cp))
+            strbuf_printf(&safe, "\\u%04x", (unsigned)cp);
+        else
+            strbuf_add(&safe, json + i, n ? n : 1);
+        i += n ? n : 1;
+    }
+    out_take(&safe);
+    strbuf_fini(&safe);
+}
+
 /* Offset after the string that begins at `i`. */
 static size_t skip_string(const char *json, size_t len, size_t i)
 {
@@ -165,7 +189,7 @@ void json_print_lines(const char *json, size_t len)
         if (json[i] == '"') {
             i = skip_string(json, len, i);
         } else if (json[i] == '}') {
-            out_write(json + start, i + 1 - start);
+            json_print(json + start, i + 1 - start);
             out_write("\n", 1);
             i += 2; /* the brace, and the comma or bracket after it */
             start = i;

@@ -24,6 +24,12 @@ void json_add_rows(strbuf *b, const rsq_result *r);
 /** A JSON string; what is not UTF-8 becomes U+FFFD. */
 void json_add_string(strbuf *b, const char *s, size_t n);
 
+/**
+ * Print JSON. On a terminal, characters that control it are written as escapes,
+ * which stand for the same text; elsewhere it is the bytes as they are.
+ */
+void json_print(const char *json, size_t len);
+
 /** Print the JSON array of rsq_select_json(), one element a line. */
 void json_print_lines(const char *json, size_t len);
 

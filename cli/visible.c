@@ -3,8 +3,6 @@
 
 #include <langinfo.h>
 #include <locale.h>
-#include <stdbool.h>
-#include <stdint.h>
 #include <stdio.h>
 #include <string.h>
 #include <wchar.h>
@@ -19,8 +17,7 @@ void visible_init(void)
     setlocale(LC_CTYPE, "C.UTF-8");
 }
 
-/* Characters that move the cursor or turn the line around. */
-static bool must_escape(uint32_t cp)
+bool visible_is_control(uint32_t cp)
 {
     return cp < 0x20 || (cp >= 0x7f && cp < 0xa0)          /* C0, DEL, C1 */
            || cp == 0x061c || cp == 0x200e || cp == 0x200f /* direction marks */
@@ -67,7 +64,7 @@ size_t visible_text(strbuf *out, const char *s, size_t n, size_t max)
         if (!len) {
             width += add_escape(out, (unsigned char)s[i], true);
             i++;
-        } else if (must_escape(cp)) {
+        } else if (visible_is_control(cp)) {
             width += add_escape(out, cp, false);
             i += len;
         } else {

@@ -9,12 +9,17 @@
 #ifndef CLI_VISIBLE_H
 #define CLI_VISIBLE_H
 
+#include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 #include "strbuf.h"
 
 /** Take the widths of characters from the user's locale, or from C.UTF-8 where that one is not UTF-8. */
 void visible_init(void);
+
+/** It moves the cursor, turns the line around, or may be obeyed by a terminal in another way. */
+bool visible_is_control(uint32_t code_point);
 
 /**
  * Append `n` bytes of text, made visible.

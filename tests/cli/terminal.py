@@ -268,3 +268,14 @@ def watch_without_input_says_how_to_change_something(b):
     t.let_go()
     expect_in("-i to change something", t.rest())
     expect_equal(p.wait(timeout=PATIENCE_S), 0)
+
+
+@case
+def json_cannot_control_the_terminal(b):
+    b.exec("CREATE TABLE t (x)")
+    nasty = "SELECT char(27, 0x7f, 0x9b, 0x80, 0x202e) || '2J' AS a"
+    for words in (["watch", "t.db", nasty, "--ndjson", "--count", "1"], ["query", "t.db", nasty, "--json"],
+                  ["query", "t.db", nasty, "--ndjson"]):
+        out = on_terminal(b, *words)
+        expect_equal(re.findall(r"[\x00-\x09\x0b-\x1f\x7f-\x9f\u202e]", out), [], " ".join(words))
+        expect_in("2J", out)
