@@ -86,6 +86,7 @@ typedef struct watch {
     rsq_stream *condition; /* the same of `until` */
     bool met;              /* the condition holds, in the commit that was shown last */
     uint64_t results;
+    bool failed;    /* the query, since it was shown last: that is the screen's message */
     bool on_screen; /* drawn in place; else printed one after the other */
     bool reads_input;
     watch_screen screen;
@@ -173,7 +174,7 @@ static void on_signal(int signo)
 
 static bool catch_signals(void)
 {
-    static const int numbers[] = {SIGINT, SIGTERM, SIGHUP, SIGWINCH};
+    static const int numbers[] = {SIGINT, SIGTERM, SIGHUP, SIGWINCH, SIGCONT};
     struct sigaction action;
 
     if (pipe(signal_pipe) != 0)
@@ -193,13 +194,20 @@ static bool catch_signals(void)
 
 static void take_signals(watch *w)
 {
+    bool is_drawn = w->on_screen && w->results;
     char signo;
 
     while (read(signal_pipe[0], &signo, 1) == 1) {
-        if (signo != SIGWINCH)
+        if (signo != SIGWINCH && signo != SIGCONT)
             w->ended = true;
-        else if (w->on_screen && w->results)
+        if (!is_drawn)
+            continue;
+        if (signo == SIGWINCH)
             watch_screen_resized(&w->screen);
+        else if (signo == SIGCONT)
+            watch_screen_continued(&w->screen);
+        else if (signo == SIGINT)
+            watch_screen_interrupted();
     }
 }
 
@@ -224,6 +232,9 @@ static void show_on_screen(watch *w, const rsq_stream_event *ev)
     w->screen.result = rsq_result_ref(ev->result);
     free(w->screen.changed);
     w->screen.changed = ev->kind == RSQ_EVENT_DIFFERENCE ? watch_diff_cells(ev) : NULL;
+    if (w->failed)
+        strbuf_cut(&w->screen.message, 0);
+    w->failed = false;
     strbuf_cut(status, 0);
     strbuf_printf(status, "commit %" PRIu64 ", ", ev->commit_seq);
     add_time(status, "%H:%M:%S");
@@ -340,6 +351,7 @@ static void on_event(rsq_stream *s, const rsq_stream_event *ev, void *ctx)
         break;
     case RSQ_EVENT_ERROR:
         report(w, w->statement.database, ev->error);
+        w->failed = true;
         /* A query that never worked is a mistake; one that did may work again after another statement. */
         if (ev->ended || !w->results) {
             w->status = diag_status(ev->error);
@@ -401,6 +413,7 @@ static void run_line(watch *w)
     if (w->on_screen && isatty(STDIN_FILENO))
         watch_screen_typed(&w->screen, line, strlen(line));
     strbuf_cut(&w->screen.message, 0);
+    w->failed = false;
     if (is_blank(line))
         return;
     if (rsq_execute(w->db, line, NULL, 0, NULL, NULL, &err) == RSQ_OK)

@@ -164,24 +164,31 @@ static void print_header(layout *l)
     end_line(l);
 }
 
+static void add_more(strbuf *b, size_t n, const char *what)
+{
+    if (!n)
+        return;
+    strbuf_puts(b, b->len ? ", " : "… ");
+    plain_add_count(b, n);
+    strbuf_printf(b, " more %s%s", what, n == 1 ? "" : "s");
+}
+
 static void print_footer(layout *l)
 {
     size_t rows = rsq_result_rows(l->result), columns = rsq_result_columns(l->result);
 
-    if (l->rows < rows) {
-        strbuf_puts(&l->line, "… ");
-        plain_add_count(&l->line, rows - l->rows);
-        strbuf_puts(&l->line, rows - l->rows == 1 ? " more row" : " more rows");
+    strbuf_cut(&l->cell, 0);
+    add_more(&l->cell, rows - l->rows, "row");
+    add_more(&l->cell, columns - l->columns, "column");
+    if (l->cell.len) {
+        visible_text(&l->line, l->cell.data, l->cell.len, l->options->max_width);
         end_line(l);
     }
     if (!l->options->footer)
         return;
     strbuf_putc(&l->line, '(');
     plain_add_count(&l->line, rows);
-    strbuf_puts(&l->line, rows == 1 ? " row" : " rows");
-    if (l->columns < columns)
-        strbuf_printf(&l->line, ", %zu more columns", columns - l->columns);
-    strbuf_putc(&l->line, ')');
+    strbuf_puts(&l->line, rows == 1 ? " row)" : " rows)");
     end_line(l);
 }
 
@@ -190,6 +197,33 @@ static bool is_marked(const layout *l, size_t row, size_t column)
     const table_options *o = l->options;
 
     return o->color && o->marked && o->marked[row * rsq_result_columns(l->result) + column];
+}
+
+/* A marked cell without anything in it is one column wide, so that it is seen. */
+static size_t add_marked(layout *l, const rsq_value *v, size_t max)
+{
+    size_t width;
+
+    strbuf_puts(&l->cell, "\033[7m");
+    width = add_cell(&l->cell, v, max, true);
+    if (!width && max) {
+        strbuf_putc(&l->cell, ' ');
+        width = 1;
+    }
+    strbuf_puts(&l->cell, "\033[0m");
+    return width;
+}
+
+static void print_row(layout *l, size_t row)
+{
+    for (size_t c = 0; c < l->columns; c++) {
+        const rsq_value *v = rsq_result_cell(l->result, row, c);
+        size_t width = is_marked(l, row, c) ? add_marked(l, v, l->widths[c])
+                                            : add_cell(&l->cell, v, l->widths[c], l->options->color);
+
+        place_cell(l, c, width, is_number(v));
+    }
+    end_line(l);
 }
 
 size_t table_print(const rsq_result *r, const table_options *options)
@@ -207,18 +241,7 @@ size_t table_print(const rsq_result *r, const table_options *options)
     if (options->header)
         print_header(&l);
     for (size_t i = 0; i < l.rows && !out_failed(); i++) {
-        for (size_t c = 0; c < l.columns; c++) {
-            const rsq_value *v = rsq_result_cell(r, i, c);
-            size_t width;
-
-            if (is_marked(&l, i, c))
-                strbuf_puts(&l.cell, "\033[7m");
-            width = add_cell(&l.cell, v, l.widths[c], options->color);
-            if (is_marked(&l, i, c))
-                strbuf_puts(&l.cell, "\033[0m");
-            place_cell(&l, c, width, is_number(v));
-        }
-        end_line(&l);
+        print_row(&l, i);
     }
     print_footer(&l);
     strbuf_fini(&l.line);

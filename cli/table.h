@@ -8,7 +8,8 @@
  * Columns are as wide as their widest cell on the terminal, numbers stand on
  * the right. NULL is `NULL` (dim on a terminal); a text that reads NULL is
  * shown as `'NULL'`, a BLOB as x'00ff'. What could control the terminal is
- * shown as escapes (visible.h).
+ * shown as escapes (visible.h). What is left out, rows or columns, is counted in
+ * a line below.
  */
 #ifndef CLI_TABLE_H
 #define CLI_TABLE_H
@@ -20,7 +21,7 @@
 
 typedef struct table_options {
     size_t max_width;     /* columns of the terminal: longer cells are cut with "…"; 0: nothing is cut */
-    size_t max_rows;      /* rows shown at most, with a line that counts the others; 0: all */
+    size_t max_rows;      /* rows shown at most; 0: all */
     bool clip;            /* leave out columns on the right rather than exceed max_width */
     bool header;          /* the names and the line below them */
     bool footer;          /* "(3 rows)" */

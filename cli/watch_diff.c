@@ -1,6 +1,7 @@
 /* What changed; see watch_diff.h. */
 #include "watch_diff.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 #include "json_out.h"
@@ -99,18 +100,63 @@ void watch_diff_json(strbuf *b, const rsq_stream_event *ev)
 
 /* --- cells --- */
 
+static bool is_same(const rsq_value *a, const rsq_value *b)
+{
+    if (a->type != b->type)
+        return false;
+    switch (a->type) {
+    case RSQ_INTEGER:
+        return a->as.i == b->as.i;
+    case RSQ_REAL:
+        return memcmp(&a->as.d, &b->as.d, sizeof a->as.d) == 0;
+    case RSQ_TEXT:
+        return a->len == b->len && memcmp(a->as.text, b->as.text, a->len) == 0;
+    case RSQ_BLOB:
+        return a->len == b->len && memcmp(a->as.blob, b->as.blob, a->len) == 0;
+    default:
+        return true;
+    }
+}
+
+/* For each row of the answer before: is it gone? Owned by the caller. */
+static bool *rows_gone(const rsq_stream_event *ev)
+{
+    bool *gone = mem_alloc(rsq_result_rows(ev->before) + 1, sizeof *gone);
+
+    for (size_t i = 0; i < ev->nchanges; i++) {
+        if (ev->changes[i].kind == RSQ_CHANGE_DELETE)
+            gone[ev->changes[i].from] = true;
+    }
+    return gone;
+}
+
+/* A new row where one is gone: without a key nothing says that it is the same one with other values, but it
+ * looks so, and what stands out are those. */
+static void mark_new_row(bool *cells, const rsq_stream_event *ev, size_t row, const bool *gone)
+{
+    bool replaces = row < rsq_result_rows(ev->before) && gone[row];
+    size_t columns = rsq_result_columns(ev->result);
+
+    for (size_t i = 0; i < columns; i++) {
+        cells[row * columns + i] =
+            !replaces || !is_same(rsq_result_cell(ev->before, row, i), rsq_result_cell(ev->result, row, i));
+    }
+}
+
 bool *watch_diff_cells(const rsq_stream_event *ev)
 {
     size_t columns = rsq_result_columns(ev->result);
     bool *cells = mem_alloc(rsq_result_rows(ev->result) * columns + 1, sizeof *cells);
+    bool *gone = rows_gone(ev);
 
     for (size_t i = 0; i < ev->nchanges; i++) {
         const rsq_change *c = &ev->changes[i];
 
         if (c->kind == RSQ_CHANGE_INSERT)
-            memset(cells + c->to * columns, true, columns * sizeof *cells);
+            mark_new_row(cells, ev, c->to, gone);
         for (uint32_t k = 0; c->kind != RSQ_CHANGE_DELETE && k < c->ncolumns; k++)
             cells[c->to * columns + c->columns[k]] = true;
     }
+    free(gone);
     return cells;
 }

@@ -12,9 +12,10 @@
 /* Erase what is left of the line, so that nothing of the drawing before shines through. */
 #define LINE_END "\033[K\n"
 
-/* The lines around the rows: status, names, line below them, count of others, message, the line of the
- * cursor. */
-#define OTHER_LINES 6
+/* The lines around the rows: status, count of what is left out, message, the line of the cursor; and the
+ * names with the line below them, for which a low terminal has no room. */
+#define OTHER_LINES 4
+#define HEADER_LINES 2
 
 static size_t draw_line(const strbuf *text, size_t width)
 {
@@ -41,13 +42,16 @@ static void go_to_top(watch_screen *s)
 
 void watch_screen_draw(watch_screen *s)
 {
-    table_options options = {
-        .clip = true, .header = !s->no_header, .line_end = LINE_END, .marked = s->changed};
+    table_options options = {.clip = true, .line_end = LINE_END, .max_rows = 1, .marked = s->changed};
     size_t height;
 
     options.color = terminal_has_color(STDOUT_FILENO);
     terminal_size(STDOUT_FILENO, &options.max_width, &height);
-    options.max_rows = height > OTHER_LINES ? height - OTHER_LINES : 1;
+    options.header = !s->no_header && height > OTHER_LINES + HEADER_LINES;
+    if (options.header)
+        height -= HEADER_LINES;
+    if (height > OTHER_LINES)
+        options.max_rows = height - OTHER_LINES;
     go_to_top(s);
     s->lines += draw_line(&s->status, options.max_width);
     if (s->result)
@@ -74,6 +78,17 @@ void watch_screen_resized(watch_screen *s)
     out_puts("\033[H\033[2J");
     s->lines = 0;
     watch_screen_draw(s);
+}
+
+void watch_screen_continued(watch_screen *s)
+{
+    s->lines = 0;
+    watch_screen_draw(s);
+}
+
+void watch_screen_interrupted(void)
+{
+    out_puts("\r\033[K");
 }
 
 void watch_screen_fini(watch_screen *s)

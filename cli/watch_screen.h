@@ -33,6 +33,12 @@ void watch_screen_typed(watch_screen *s, const char *line, size_t len);
 /** The terminal has another size: what is drawn is somewhere else now. */
 void watch_screen_resized(watch_screen *s);
 
+/** The command was stopped and goes on: the shell has written since, and what was drawn stays above that. */
+void watch_screen_continued(watch_screen *s);
+
+/** The user has ended it: the terminal shows "^C" where the shell will write. */
+void watch_screen_interrupted(void);
+
 void watch_screen_fini(watch_screen *s);
 
 #endif

@@ -207,7 +207,7 @@ def watch_is_never_larger_than_the_terminal(b):
     shown = screen(seen.decode(), 40, 10)
     expect_in("29 rows", shown[0])
     expect_equal(shown[3][:8], "1yyyyyy…")
-    expect_equal(shown[7], "… 25 more rows")
+    expect_equal(shown[7], "… 25 more rows, 2 more columns")
     t.resize(60, 8)
     p.send_signal(signal.SIGWINCH)
     seen = read_until(t.fd, lambda s: b"27 more rows" in s and s.endswith(b"\033[J"), b"")
@@ -268,6 +268,154 @@ def watch_without_input_says_how_to_change_something(b):
     t.let_go()
     expect_in("-i to change something", t.rest())
     expect_equal(p.wait(timeout=PATIENCE_S), 0)
+
+
+def watch_until(b, t, sql, *words, stdin=subprocess.PIPE):
+    """A running watch, and what it has drawn first."""
+    p = watch_on_terminal(b, t, sql, *words, stdin=stdin)
+    return p, drawn(t, 1)
+
+
+def drawn(t, count, so_far=b""):
+    """All that was written once `count` tables are drawn."""
+    return read_until(t.fd, lambda s: s.count(b"commit ") >= count and s.endswith(b"\033[J"), so_far)
+
+
+def say(p, statement):
+    p.stdin.write(statement.encode() + b"\n")
+    p.stdin.flush()
+
+
+def ended(p, t, number=signal.SIGTERM):
+    """All the rest that is written until a signal has ended it."""
+    p.send_signal(number)
+    t.let_go()
+    rest = t.rest()
+    expect_equal((p.wait(timeout=PATIENCE_S), p.stderr.read()), (0, b""))
+    return rest
+
+
+@case
+def watch_forgets_an_error_that_is_over(b):
+    b.exec("CREATE TABLE t (x)")
+    t = Terminal(60, 12)
+    p, seen = watch_until(b, t, "SELECT count(*) AS n FROM t", stdin=subprocess.DEVNULL)
+    b.exec("DROP TABLE t")
+    seen = read_until(t.fd, lambda s: b"no such table" in s and s.endswith(b"\033[J"), seen)
+    expect_equal(screen(seen.decode(), 60, 12)[1:5], ["n", "-", "0", "t.db: no such table: t"])
+    b.exec("CREATE TABLE t AS SELECT 1 AS x")
+    seen = read_until(t.fd, lambda s: s.endswith(b"\033[J") and screen(s.decode(), 60, 12)[3] == "1", seen)
+    expect_equal(screen(seen.decode(), 60, 12)[1:6], ["n", "-", "1", "", ""])
+    ended(p, t)
+
+
+@case
+def watch_leaves_the_message_of_a_statement(b):
+    b.exec("CREATE TABLE t (x)")
+    t = Terminal(60, 12)
+    p, seen = watch_until(b, t, "SELECT count(*) AS n FROM t")
+    say(p, "DELETE FROM nowhere")
+    seen = read_until(t.fd, lambda s: b"nowhere" in s and s.endswith(b"\033[J"), seen)
+    b.exec("INSERT INTO t VALUES (1)")
+    seen = read_until(t.fd, lambda s: s.endswith(b"\033[J") and screen(s.decode(), 60, 12)[3] == "1", seen)
+    expect_in("t.db: line 1 of stdin: no such table", screen(seen.decode(), 60, 12)[4])
+    p.send_signal(signal.SIGTERM)
+    t.let_go()
+    t.rest()
+    expect_equal(p.wait(timeout=PATIENCE_S), 1)
+
+
+@case
+def watch_draws_anew_when_it_comes_back(b):
+    b.exec("CREATE TABLE t (x)")
+    t = Terminal(60, 20)
+    p, seen = watch_until(b, t, "SELECT count(*) AS n FROM t")
+    p.send_signal(signal.SIGSTOP)
+    os.waitid(os.P_PID, p.pid, os.WSTOPPED | os.WNOWAIT)
+    # What the shell writes meanwhile.
+    os.write(t.slave, b"^Z\r\n[1]+  Stopped\r\n$ fg\r\n")
+    p.send_signal(signal.SIGCONT)
+    seen = drawn(t, 2, seen)
+    say(p, "INSERT INTO t VALUES (1)")
+    seen = drawn(t, 3, seen)
+    shown = screen(seen.decode(), 60, 20)
+    expect_equal(shown[1:7], ["n", "-", "0", "^Z", "[1]+  Stopped", "$ fg"])
+    expect_in("commit ", shown[7])
+    expect_equal(shown[8:12], ["n", "-", "1", ""])
+    ended(p, t)
+
+
+@case
+def watch_marks_an_empty_cell(b):
+    b.exec("CREATE TABLE t (id INTEGER PRIMARY KEY, x, y)")
+    b.exec("INSERT INTO t VALUES (1, 'a', 'b')")
+    t = Terminal(60, 12)
+    p, _ = watch_until(b, t, "SELECT id, x, y FROM t")
+    say(p, "UPDATE t SET x = '', y = ''")
+    expect_in(" 1 | \033[7m \033[0m | \033[7m \033[0m\033[K", drawn(t, 1).decode())
+    ended(p, t)
+
+
+@case
+def watch_marks_cells_of_rows_without_a_key(b):
+    b.exec("CREATE TABLE t (kind, x)")
+    b.exec("INSERT INTO t VALUES ('a', 1), ('b', 2), ('c', 3)")
+    t = Terminal(60, 12)
+    p, _ = watch_until(b, t, "SELECT kind, sum(x) AS s FROM t GROUP BY kind")
+    say(p, "INSERT INTO t VALUES ('b', 40)")
+    text = drawn(t, 1).decode()
+    expect_in("a    |  1\033[K", text)
+    expect_in("b    | \033[7m42\033[0m\033[K", text)
+    expect_in("c    |  3\033[K", text)
+    # The rows behind move up; all but the first is another one at its place.
+    say(p, "DELETE FROM t WHERE kind = 'a'")
+    expect_equal("\033[7m" in drawn(t, 1).decode(), False)
+    say(p, "INSERT INTO t VALUES ('d', 42)")
+    expect_in("\033[7md\033[0m    | \033[7m42\033[0m\033[K", drawn(t, 1).decode())
+    ended(p, t)
+
+
+@case
+def watch_says_how_many_columns_are_left_out(b):
+    b.exec("CREATE TABLE t (x)")
+    columns = ", ".join(f"'{'y' * 9}' AS c{i}" for i in range(6))
+    t = Terminal(40, 12)
+    p, seen = watch_until(b, t, f"SELECT {columns}", stdin=subprocess.DEVNULL)
+    expect_equal(screen(seen.decode(), 40, 12)[1:6],
+                 ["c0       | c1       | c2", "---------+----------+---------",
+                  "yyyyyyy… | yyyyyyy… | yyyyyyy…", "… 3 more columns", ""])
+    ended(p, t)
+
+
+@case
+def watch_fits_a_small_terminal(b):
+    b.exec("CREATE TABLE t (name, x)")
+    b.exec("INSERT INTO t VALUES ('aaaaaaaaaaaaaaaa', 1), ('b', 2), ('c', 3)")
+    for columns, rows in ((9, 5), (20, 4), (40, 6), (12, 8)):
+        t = Terminal(columns, rows)
+        p, seen = watch_until(b, t, "SELECT name, x FROM t")
+        for count in range(2, 6):
+            say(p, "UPDATE t SET x = x + 1")
+            seen = drawn(t, count, seen)
+        shown = screen(seen.decode(), columns, rows)
+        expect_equal((shown[0][:6], shown[-1]), ("commit", ""), f"{columns} x {rows}: {shown}")
+        expect_in(f"… {3 - shown_rows(shown)} mo", "\n".join(shown))
+        ended(p, t)
+        b.exec("UPDATE t SET x = 1")
+
+
+def shown_rows(shown):
+    return sum(line[:2] in ("aa", "b ", "c ", "b", "c") for line in shown)
+
+
+@case
+def watch_leaves_a_clean_line(b):
+    b.exec("CREATE TABLE t (x)")
+    t = Terminal(60, 12)
+    p, seen = watch_until(b, t, "SELECT 1 AS a")
+    os.write(t.slave, b"^C")  # as the terminal echoes it
+    seen += ended(p, t, signal.SIGINT).encode()
+    expect_equal(screen((seen + b"$").decode(), 60, 12)[1:5], ["a", "-", "1", "$"])
 
 
 @case
