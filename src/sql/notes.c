@@ -10,8 +10,6 @@ void rsq_notes_add_function(rsq_notes *n, const char *name)
 {
     if (rsq_functions_is_volatile(n->functions, name))
         (void)snprintf(n->volatile_by, sizeof n->volatile_by, "%s", name);
-    if (rsq_functions_may_read_clock(name))
-        (void)snprintf(n->clock_by, sizeof n->clock_by, "%s", name);
 }
 
 static char *copy(rsq_notes *n, const char *text)

@@ -16,8 +16,7 @@ typedef struct rsq_note {
 typedef struct rsq_notes {
     rsq_note *reads; /* owned */
     size_t count;
-    char volatile_by[64]; /* random() or the like; empty: none */
-    char clock_by[64];    /* a function that may ask for the time, depending on its arguments; empty: none */
+    char volatile_by[64];                  /* random() or the like; empty: none */
     const struct rsq_functions *functions; /* borrowed; the connection's */
     bool pragma;
     bool failed; /* memory ran out */

@@ -27,6 +27,7 @@ typedef enum rsq_opcode {
     RSQ_OP_UNKNOWN,
     RSQ_OP_OTHER, /* known, and nothing special */
     RSQ_OP_AFFINITY,
+    RSQ_OP_AGGREGATE, /* a step of one, or its value */
     RSQ_OP_BEGIN_SUBRTN,
     RSQ_OP_CLOSE,
     RSQ_OP_COLUMN,

@@ -14,6 +14,7 @@
  *   - for a generated column that is not stored, those that it is made from.
  * A cursor that only counts depends on which rows there are, and on no column.
  */
+#include <stdio.h>
 #include <string.h>
 
 #include "base/alloc.h"
@@ -349,44 +350,72 @@ static void add_noted(rsq_analysis *a, const rsq_note *note)
 
 /* --- all of it --- */
 
-/* `date(-1)`, without arguments: their first register is none. */
-static bool asks_for_nothing(const rsq_step *s)
-{
-    size_t len = s->p4 ? strcspn(s->p4, "(") : 0;
-    char name[16];
+/* SQLite refuses longer ones. */
+#define FUNCTION_NAME_MAX 256
 
-    if (s->opcode != RSQ_OP_FUNCTION || s->p2 != 0 || len == 0 || len >= sizeof name)
+/* Which function does a step call? The program has `date(-1)`. */
+static bool called_function(const rsq_step *s, char name[FUNCTION_NAME_MAX])
+{
+    const char *end = s->p4 ? strrchr(s->p4, '(') : NULL;
+    size_t len = end ? (size_t)(end - s->p4) : 0;
+
+    if ((s->opcode != RSQ_OP_FUNCTION && s->opcode != RSQ_OP_AGGREGATE) || len == 0 ||
+        len >= FUNCTION_NAME_MAX)
         return false;
     memcpy(name, s->p4, len);
     name[len] = '\0';
-    return rsq_functions_may_read_clock(name);
+    return true;
 }
 
 /*
- * A constant in the program that makes a function of time read the clock, or
- * such a function without one. What a parameter or a column says is seen when it
- * is run; see clock.h.
+ * The authorizer is asked about the functions in the DEFAULT of each column that
+ * is read, too, though none of them is called: so the program has to call one. It
+ * tells only if all of its steps are known.
  */
-static bool says_now(const rsq_program *p)
+static bool calls_volatile(const rsq_analysis *a, char name[FUNCTION_NAME_MAX])
 {
-    for (size_t i = 0; i < p->count; i++) {
-        const rsq_step *s = &p->steps[i];
-
-        if ((s->opcode == RSQ_OP_STRING8 && s->p4 && sqlite3_stricmp(s->p4, "now") == 0) ||
-            asks_for_nothing(s))
+    for (size_t i = a->program.count; i > 0; i--) {
+        if (called_function(&a->program.steps[i - 1], name) &&
+            rsq_functions_is_volatile(a->notes.functions, name))
             return true;
     }
     return false;
 }
 
+/*
+ * A constant in the program that makes a function of time read the clock, or
+ * such a function without one, whose first register is none. What a parameter or
+ * a column says is seen when it is run; see clock.h.
+ */
+static bool says_now(const rsq_program *p, char by[FUNCTION_NAME_MAX])
+{
+    char name[FUNCTION_NAME_MAX];
+    bool now = false;
+
+    by[0] = '\0';
+    for (size_t i = 0; i < p->count; i++) {
+        const rsq_step *s = &p->steps[i];
+
+        if (called_function(s, name) && rsq_functions_may_read_clock(name)) {
+            memcpy(by, name, sizeof name);
+            now = now || s->p2 == 0;
+        }
+        now = now || (s->opcode == RSQ_OP_STRING8 && s->p4 && sqlite3_stricmp(s->p4, "now") == 0);
+    }
+    return now && by[0];
+}
+
 static void note_volatile(rsq_analysis *a)
 {
-    const rsq_notes *n = &a->notes;
-    const char *by = n->volatile_by;
+    const char *noted = a->notes.volatile_by;
+    char called[FUNCTION_NAME_MAX];
+    const char *by = "";
 
-    if (!by[0] && n->clock_by[0] && says_now(&a->program))
-        by = n->clock_by;
-    memcpy(a->d->volatile_by, by, sizeof a->d->volatile_by);
+    if (noted[0] && !a->program.known)
+        by = noted;
+    else if ((noted[0] && calls_volatile(a, called)) || says_now(&a->program, called))
+        by = called;
+    (void)snprintf(a->d->volatile_by, sizeof a->d->volatile_by, "%.63s", by);
 }
 
 static rsq_code analyse(rsq_analysis *a, const rsq_request *rq, rsq_error *err)

@@ -31,6 +31,17 @@ static void poke(sqlite3_context *ctx, int n, sqlite3_value **v)
         sqlite3_result_error_code(ctx, rc);
 }
 
+/* ask(x): x, and it asks for the time; said to be exact, which it is not. */
+static void ask(sqlite3_context *ctx, int n, sqlite3_value **v)
+{
+    (void)n;
+    if (sqlite3_value_int(v[0]) && sqlite3_exec(sqlite3_context_db_handle(ctx), "SELECT julianday('now')",
+                                                NULL, NULL, NULL) != SQLITE_OK)
+        sqlite3_result_error(ctx, "no time", -1);
+    else
+        sqlite3_result_value(ctx, v[0]);
+}
+
 static int add_functions(sqlite3 *db, char **message, const struct sqlite3_api_routines *api)
 {
     int exact = SQLITE_UTF8 | SQLITE_DETERMINISTIC;
@@ -42,6 +53,7 @@ static int add_functions(sqlite3 *db, char **message, const struct sqlite3_api_r
     /* Of two forms one is exact. */
     sqlite3_create_function(db, "either", 0, exact, NULL, give_one, NULL, NULL);
     sqlite3_create_function(db, "either", 1, SQLITE_UTF8, NULL, give_one, NULL, NULL);
+    sqlite3_create_function(db, "ask", 1, exact, NULL, ask, NULL, NULL);
     return sqlite3_create_function(db, "poke", 4, SQLITE_UTF8, NULL, poke, NULL, NULL);
 }
 
@@ -58,7 +70,10 @@ static void start(fixture *f)
     EXEC(f, "INSERT INTO items VALUES (1, '2024-05-06', 'abc'), (2, '2025-01-01', 'def')");
     EXEC(f, "CREATE TABLE other(x)");
     EXEC(f, "INSERT INTO other VALUES (0)");
+    EXEC(f, "CREATE TABLE fresh(x, at DEFAULT CURRENT_TIMESTAMP, r DEFAULT (random()), "
+            "d DEFAULT (date('now')), n DEFAULT 'now')");
     EXEC(f, "CREATE VIEW late AS SELECT id FROM items WHERE due < date()");
+    EXEC(f, "CREATE VIEW later AS SELECT * FROM other WHERE x IN (SELECT id FROM late)");
 }
 
 static void expect_refused(probe *p, const char *what)
@@ -103,6 +118,17 @@ static void what_is_refused(void **state)
         "SELECT date(substr(value, 1, 0) || 'now') FROM items",
         "SELECT count(*) FROM late",
         "WITH t(x) AS (SELECT unixepoch()) SELECT x IS NULL FROM t",
+        "SELECT id FROM items WHERE due < (SELECT CURRENT_TIMESTAMP)",
+        "SELECT id FROM items WHERE EXISTS (SELECT 1 FROM other WHERE x < CURRENT_TIME)",
+        "SELECT id FROM items WHERE due IN (SELECT x FROM other UNION SELECT CURRENT_DATE)",
+        "SELECT id FROM items ORDER BY due < CURRENT_TIMESTAMP",
+        "SELECT count(*) FILTER (WHERE due < CURRENT_DATE) OVER () FROM items",
+        "SELECT id FROM items LIMIT (SELECT unixepoch() > 0)",
+        "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < unixepoch() AND i < 3) "
+        "SELECT count(*) FROM n",
+        "SELECT * FROM later",
+        "SELECT random() FROM pragma_table_info('items')",
+        "SELECT id FROM items WHERE id = (SELECT max(at) FROM fresh WHERE random() > 0)",
         "SELECT noise()",
         "SELECT id FROM items ORDER BY noise()",
         "SELECT either()",
@@ -135,6 +161,8 @@ static void what_is_accepted(void **state)
         "SELECT abs(id), lower(value), coalesce(due, 1), count(*) OVER () FROM items",
         "SELECT json_group_array(value), sum(id), group_concat(due) FROM items",
         "SELECT exact() FROM items",
+        "SELECT x, at, r, d, n FROM fresh WHERE n <> 'now'",
+        "SELECT count(*) FROM fresh WHERE at > '2020' AND date(d) > '2020'",
     };
     fixture *f = *state;
 
@@ -209,6 +237,145 @@ static void moved_to_the_time(void **state)
     EXPECT_EVENT(p, "'2024-02-03'");
 }
 
+/* Two streams of one text read the same tables, and one of them the clock. */
+static void only_some_parameters_ask(void **state)
+{
+    static const char *const text = "SELECT CASE WHEN ?1 THEN date(?2) ELSE due END FROM items WHERE id = 1";
+    const rsq_value quiet[] = {rsq_integer(0), rsq_text("now")},
+                    day[] = {rsq_integer(1), rsq_text("2024-02-03")},
+                    now[] = {rsq_integer(1), rsq_text("now")};
+    fixture *f = *state;
+    probe *p, *q, *wrong;
+
+    start(f);
+    p = WATCH_WITH(f, text, quiet, 2);
+    EXPECT_EVENT(p, "'2024-05-06'");
+    q = WATCH_WITH(f, text, day, 2);
+    EXPECT_EVENT(q, "'2024-02-03'");
+    wrong = WATCH_WITH(f, text, now, 2);
+    expect_refused(wrong, text);
+    EXPECT_END(wrong);
+    EXEC(f, "UPDATE items SET due = '2024-07-08' WHERE id = 1");
+    EXPECT_EVENT(p, "'2024-07-08'");
+}
+
+/* A branch that is not taken asks for nothing, until a row takes it. */
+static void a_branch_asks_for_the_time(void **state)
+{
+    fixture *f = *state;
+    probe *p;
+
+    start(f);
+    p = WATCH(f, "SELECT CASE WHEN value = 'abc' THEN 1 ELSE date(value) END FROM items WHERE id = 1");
+    EXPECT_EVENT(p, "1");
+    EXEC(f, "UPDATE items SET value = '2024-01-02' WHERE id = 1");
+    EXPECT_EVENT(p, "'2024-01-02'");
+    EXEC(f, "UPDATE items SET value = 'now' WHERE id = 1");
+    expect_refused(p, "now");
+    EXEC(f, "UPDATE items SET value = 'abc' WHERE id = 1");
+    EXPECT_EVENT(p, "1");
+}
+
+/* Whatever a stream wants to be told. */
+static void in_every_mode(void **state)
+{
+    static const uint32_t modes[] = {RSQ_STREAM_RESULT, RSQ_STREAM_JSON, RSQ_STREAM_DIFFERENCE,
+                                     RSQ_STREAM_SIGNAL};
+    fixture *f = *state;
+
+    start(f);
+    EXEC(f, "UPDATE items SET due = 'now' WHERE id = 1");
+    for (size_t i = 0; i < LENGTH(modes); i++) {
+        rsq_stream_options opts;
+        probe *p = probe_new(f, fixture_queue(f), &opts);
+
+        opts.mode = modes[i];
+        WATCH_SET(f, p, "SELECT id, date(due) FROM items ORDER BY id", &opts);
+        expect_refused(p, "a row");
+        EXPECT_END(p);
+    }
+}
+
+/* What one query of a group asks for is not another's, though one thread reads them on one connection. */
+static void a_neighbour_asks_for_the_time(void **state)
+{
+    fixture *f = *state;
+    rsq_stream_options opts;
+    probe *clock = probe_new(f, fixture_queue(f), &opts), *p;
+
+    start(f);
+    clock->may_repeat = true;
+    opts.group = 1;
+    opts.flags = RSQ_STREAM_VOLATILE;
+    WATCH_SET(f, clock, "SELECT date(due), unixepoch() > 0 FROM items WHERE id = 1", &opts);
+    p = probe_in_group(f, "SELECT date(due) FROM items WHERE id = 2");
+    EXPECT_EVENT(clock, "'2024-05-06'|1");
+    EXPECT_EVENT(p, "'2025-01-01'");
+    for (int day = 10; day < 20; day++) {
+        char sql[80], expected[32];
+
+        snprintf(sql, sizeof sql, "UPDATE items SET due = '2024-11-%d'", day);
+        EXEC(f, sql);
+        snprintf(expected, sizeof expected, "'2024-11-%d'", day);
+        EXPECT_EVENT(p, expected);
+    }
+}
+
+/* Who writes may ask for the time: what is stored then is a value like any other. */
+static void writes_that_ask_for_the_time(void **state)
+{
+    fixture *f = *state;
+    probe *p, *log;
+
+    start(f);
+    EXEC(f, "CREATE TABLE log(id INTEGER PRIMARY KEY, at DEFAULT CURRENT_TIMESTAMP, what)");
+    EXEC(f, "CREATE TRIGGER noted AFTER UPDATE ON items WHEN new.due < date('now') "
+            "BEGIN INSERT INTO log(what) VALUES (new.id); END");
+    p = WATCH(f, "SELECT count(*), min(at > '2020') FROM log");
+    log = WATCH(f, "SELECT what FROM log");
+    EXPECT_EVENT(p, "0|NULL");
+    EXPECT_EVENT(log, "");
+    EXEC(f, "UPDATE items SET due = '1999-01-01' WHERE id = 1");
+    EXPECT_EVENT(p, "1|1");
+    EXPECT_EVENT(log, "1");
+    EXEC(f, "UPDATE items SET due = '9999-01-01' WHERE id = 1");
+    EXEC(f, "INSERT INTO log(what, at) VALUES (5, datetime('now', '+1 day'))");
+    EXPECT_EVENT(p, "2|1");
+    EXPECT_EVENT(log, "1\n5");
+}
+
+/* SQLite itself refuses a clock in a generated column, and a row that makes one of it. */
+static void generated_columns(void **state)
+{
+    fixture *f = *state;
+    probe *p;
+
+    start(f);
+    WANT(f, RSQ_ESQL,
+         rsq_execute(f->db, "CREATE TABLE g(a, b AS (CURRENT_TIMESTAMP))", NULL, 0, NULL, NULL, &f->err));
+    EXEC(f, "CREATE TABLE g(a, b AS (date(a)))");
+    EXEC(f, "INSERT INTO g(a) VALUES ('2024-01-02 03:04')");
+    p = WATCH(f, "SELECT b FROM g");
+    EXPECT_EVENT(p, "'2024-01-02'");
+    WANT(f, RSQ_ESQL, rsq_execute(f->db, "UPDATE g SET a = 'now'", NULL, 0, NULL, NULL, &f->err));
+    EXEC(f, "UPDATE g SET a = '2024-02-03'");
+    EXPECT_EVENT(p, "'2024-02-03'");
+}
+
+/* A function of the program's own may say what it likes of itself: that the time was asked for is seen. */
+static void a_function_asks_for_the_time(void **state)
+{
+    fixture *f = *state;
+    rsq_value no = rsq_integer(0), yes = rsq_integer(1);
+    probe *p;
+
+    start(f);
+    EXPECT_EVENT(WATCH_WITH(f, "SELECT ask(?)", &no, 1), "0");
+    p = WATCH_WITH(f, "SELECT ask(?)", &yes, 1);
+    expect_refused(p, "ask()");
+    EXPECT_END(p);
+}
+
 /* Whoever says so may. */
 static void volatile_ones_are_run(void **state)
 {
@@ -254,8 +421,19 @@ static void a_blob_is_written(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        CASE(what_is_refused),         CASE(what_is_accepted),  CASE(a_parameter_asks_for_the_time),
-        CASE(a_row_asks_for_the_time), CASE(moved_to_the_time), CASE(volatile_ones_are_run),
+        CASE(what_is_refused),
+        CASE(what_is_accepted),
+        CASE(a_parameter_asks_for_the_time),
+        CASE(a_row_asks_for_the_time),
+        CASE(moved_to_the_time),
+        CASE(only_some_parameters_ask),
+        CASE(a_branch_asks_for_the_time),
+        CASE(in_every_mode),
+        CASE(a_neighbour_asks_for_the_time),
+        CASE(writes_that_ask_for_the_time),
+        CASE(generated_columns),
+        CASE(a_function_asks_for_the_time),
+        CASE(volatile_ones_are_run),
         CASE(a_blob_is_written),
     };
 

@@ -34,6 +34,7 @@ static const char *const schema[] = {
     "CREATE INDEX pxe ON px(c + d)",
     "CREATE VIEW tv AS SELECT id, a, b FROM t WHERE d > 1",
     "CREATE TABLE p(x, y)",
+    "CREATE TABLE fresh(x, at DEFAULT CURRENT_TIMESTAMP, r DEFAULT (random()), d DEFAULT (date('now')))",
     "CREATE TABLE q(x, z)",
     "CREATE VIRTUAL TABLE f USING fts5(title, body)",
     "CREATE TABLE docs(id INTEGER PRIMARY KEY, title, body, other)",
@@ -234,6 +235,13 @@ static const want volatile_ones[] = {
     {"SELECT date()", "volatile: date()\nconstant: no table\n"},
     {"SELECT date(?), strftime('%Y', n) FROM o", "main.o: columns n\n"},
     {"SELECT sqlite_version()", "constant: no table\n"},
+    {"SELECT count(*) FILTER (WHERE random() > n) FROM o", "volatile: random()\nmain.o: columns n\n"},
+    {"SELECT random() FROM pragma_table_info('o')", "volatile: random()\neverything: every commit\n"},
+    /* What a column says of rows that are yet to come. */
+    {"SELECT x, at, r FROM fresh", "main.fresh: columns x, at, r\n"},
+    {"SELECT count(at) FROM fresh WHERE r > 1", "main.fresh: columns at, r\n"},
+    {"SELECT at, random() FROM fresh", "volatile: random()\nmain.fresh: columns at\n"},
+    {"SELECT at FROM fresh WHERE at < CURRENT_DATE", "volatile: current_date()\nmain.fresh: columns at\n"},
 };
 
 typedef struct setting {
