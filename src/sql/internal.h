@@ -334,6 +334,14 @@ rsq_code rsq_rows_take_json(rsq_conn *c, rsq_stmt *s, const rsq_request *rq, int
 rsq_code rsq_rows_collect(rsq_conn *c, rsq_stmt *s, const rsq_request *rq, int rc, rsq_result **out,
                           rsq_error *err);
 
+/* one_row.c: find out whether the statement, which was just read to its end, has one row at most in any case.
+ */
+void rsq_stmt_ask_one_row(rsq_conn *c, rsq_stmt *s);
+
+/* Reads after which that is asked. It costs some 30 us and saves 25 ns a read: no statement loses more than
+ * it would have won. */
+#define RSQ_ONE_ROW_READS 1000
+
 /*
  * timed.c: what is between begin and end is SQLite's part of a write; a step of a
  * read, and its time added. rows.c: rsq_rows_take(), measured. Called only if
@@ -352,5 +360,13 @@ rsq_code rsq_rows_take_timed(rsq_conn *c, rsq_stmt *s, const rsq_request *rq, in
 #define rsq_rows_take_timed(c, s, rq, rc, rows_max, times, out, err) \
     rsq_rows_take(c, s, rq, rc, rows_max, out, err)
 #endif
+
+/* The step after a row. `times` NULL: not measured. */
+static inline int rsq_stmt_next(rsq_stmt *s, rsq_read_times *times)
+{
+    if (s->one_row)
+        return SQLITE_DONE;
+    return RSQ_PROFILE && times ? rsq_step_timed(s->h, times) : sqlite3_step(s->h);
+}
 
 #endif

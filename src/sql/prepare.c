@@ -185,6 +185,8 @@ static bool take_columns(rsq_stmt *s)
     rsq_free(s->key_text);
     s->keys = NULL;
     s->key_text = NULL;
+    s->reads = 0;
+    s->one_row = false;
     return true;
 }
 

@@ -69,7 +69,7 @@ static const known_opcode known_opcodes[] = {
     {"Gosub", RSQ_OP_GOSUB, J | W1},
     {"Goto", RSQ_OP_OTHER, J},
     {"Gt", RSQ_OP_GT, J},
-    {"Halt", RSQ_OP_OTHER, 0},
+    {"Halt", RSQ_OP_HALT, 0},
     {"HaltIfNull", RSQ_OP_OTHER, 0},
     {"IdxGE", RSQ_OP_IDX_GE, J | C},
     {"IdxGT", RSQ_OP_IDX_GT, J | C},
@@ -137,7 +137,7 @@ static const known_opcode known_opcodes[] = {
     {"Remainder", RSQ_OP_OTHER, W3},
     {"ReopenIdx", RSQ_OP_REOPEN_IDX, C},
     {"ResetSorter", RSQ_OP_OTHER, C},
-    {"ResultRow", RSQ_OP_OTHER, 0},
+    {"ResultRow", RSQ_OP_RESULT_ROW, 0},
     {"Return", RSQ_OP_RETURN, 0},
     {"Rewind", RSQ_OP_REWIND, J | C},
     {"RowData", RSQ_OP_ROW_DATA, C | W2},
@@ -309,4 +309,17 @@ bool rsq_step_writes(const rsq_step *s, int reg)
                ((s->does & RSQ_STEP_WRITES_2) && s->p2 == reg) ||
                ((s->does & RSQ_STEP_WRITES_3) && s->p3 == reg);
     }
+}
+
+bool rsq_program_ends_with_row(const rsq_program *p)
+{
+    for (size_t i = 0; i < p->count; i++) {
+        const rsq_step *next = i + 1 < p->count ? &p->steps[i + 1] : NULL;
+
+        if (p->steps[i].opcode != RSQ_OP_RESULT_ROW)
+            continue;
+        if (!next || next->opcode != RSQ_OP_HALT || next->p1 != SQLITE_OK)
+            return false;
+    }
+    return p->known;
 }

@@ -39,6 +39,7 @@ typedef enum rsq_opcode {
     RSQ_OP_GE,
     RSQ_OP_GOSUB,
     RSQ_OP_GT,
+    RSQ_OP_HALT,
     RSQ_OP_IDX_GE,
     RSQ_OP_IDX_GT,
     RSQ_OP_IDX_INSERT,
@@ -68,6 +69,7 @@ typedef enum rsq_opcode {
     RSQ_OP_OPEN_DUP,
     RSQ_OP_PREV,
     RSQ_OP_REOPEN_IDX,
+    RSQ_OP_RESULT_ROW,
     RSQ_OP_RETURN,
     RSQ_OP_REWIND,
     RSQ_OP_ROW_DATA,
@@ -105,5 +107,9 @@ void rsq_program_fini(rsq_program *p);
 
 /* Does a step write a register? */
 bool rsq_step_writes(const rsq_step *s, int reg);
+
+/* Is its first row its last, whatever the parameters and the data? After a row a program goes on with the
+ * next step, so it is if that ends it without an error. */
+bool rsq_program_ends_with_row(const rsq_program *p);
 
 #endif

@@ -128,6 +128,8 @@ TWICE rsq_code select_rows(rsq_conn *c, const rsq_request *rq, rsq_shape shape, 
         rsq_profile_took(RSQ_TIME_READER_PREPARE, l->prepared_ns - l->began_ns);
         count_lap(l, l->prepared_ns, r, shape);
     }
+    if (s->reads < RSQ_ONE_ROW_READS && ++s->reads == RSQ_ONE_ROW_READS)
+        rsq_stmt_ask_one_row(c, s);
     r->commit_seq = c->snapshot_seq;
     *out = r;
     return RSQ_OK;

@@ -141,7 +141,7 @@ static inline __attribute__((always_inline)) rsq_code take(rsq_conn *c, rsq_stmt
             rsq_builder_abandon(b);
             return builder_failed(b, err);
         }
-        *rc = times ? rsq_step_timed(s->h, times) : sqlite3_step(s->h);
+        *rc = rsq_stmt_next(s, times);
     }
     if (*rc != SQLITE_DONE && *rc != SQLITE_ROW) {
         rsq_builder_abandon(b);

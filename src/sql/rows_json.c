@@ -217,7 +217,7 @@ static char *write_rows(json_writer *w, char *p, int *rc, size_t rows_max)
     for (size_t row = 0; p && *rc == SQLITE_ROW && row < rows_max; row++) {
         p = write_row(w, p, row == 0);
         if (p)
-            *rc = RSQ_PROFILE && w->times ? rsq_step_timed(w->s->h, w->times) : sqlite3_step(w->s->h);
+            *rc = rsq_stmt_next(w->s, w->times);
     }
     return p;
 }

@@ -39,6 +39,8 @@ typedef struct rsq_stmt {
     rsq_columns *columns; /* owned reference */
     rsq_json_key *keys;   /* owned; NULL until JSON is asked for */
     char *key_text;       /* owned */
+    unsigned reads;       /* to the end, up to RSQ_ONE_ROW_READS */
+    bool one_row;         /* its first row is its last: it need not be stepped again */
 
     rsq_depends *depends;   /* shared reference; NULL: not found out, or not kept (see reads.c) */
     int depends_reprepares; /* as `reprepares`, when it was found out */
