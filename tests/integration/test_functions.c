@@ -42,6 +42,16 @@ static void ask(sqlite3_context *ctx, int n, sqlite3_value **v)
         sqlite3_result_value(ctx, v[0]);
 }
 
+/* Which thread runs a call? */
+static pthread_t tester;
+
+static void is_here(sqlite3_context *ctx, int n, sqlite3_value **v)
+{
+    (void)n;
+    (void)v;
+    sqlite3_result_int(ctx, pthread_equal(pthread_self(), tester) != 0);
+}
+
 static int add_functions(sqlite3 *db, char **message, const struct sqlite3_api_routines *api)
 {
     int exact = SQLITE_UTF8 | SQLITE_DETERMINISTIC;
@@ -53,6 +63,7 @@ static int add_functions(sqlite3 *db, char **message, const struct sqlite3_api_r
     /* Of two forms one is exact. */
     sqlite3_create_function(db, "either", 0, exact, NULL, give_one, NULL, NULL);
     sqlite3_create_function(db, "either", 1, SQLITE_UTF8, NULL, give_one, NULL, NULL);
+    sqlite3_create_function(db, "is_here", 0, SQLITE_UTF8, NULL, is_here, NULL, NULL);
     sqlite3_create_function(db, "ask", 1, exact, NULL, ask, NULL, NULL);
     return sqlite3_create_function(db, "poke", 4, SQLITE_UTF8, NULL, poke, NULL, NULL);
 }
@@ -393,6 +404,63 @@ static void volatile_ones_are_run(void **state)
     }
 }
 
+static rsq_code write_and_read(rsq_tx *tx, void *ctx)
+{
+    fixture *f = ctx;
+    rsq_result *r = NULL;
+    rsq_code code =
+        rsq_tx_execute(tx, "INSERT INTO log VALUES ('transaction', is_here())", NULL, 0, NULL, NULL, &f->err);
+
+    if (code == RSQ_OK)
+        code = rsq_tx_select(tx, "SELECT is_here()", NULL, 0, NULL, &r, &f->err);
+    if (code == RSQ_OK && rsq_result_int64(r, 0, 0) != 1)
+        code = RSQ_EPENDING;
+    rsq_result_unref(r);
+    return code;
+}
+
+/* A blocking call hands nothing to another thread: it runs where it is called, an asynchronous one elsewhere.
+ */
+static void blocking_calls_stay_where_they_are(void **state)
+{
+    const rsq_value names[] = {rsq_text("batch"), rsq_text("batch")};
+    const rsq_query several[] = {{.sql = "INSERT INTO log VALUES ('all', is_here())"}};
+    rsq_cursor *cursor = NULL;
+    fixture *f = *state;
+    rsq_result *r = NULL;
+    rsq_op *op = NULL;
+    rsq_tx *tx = NULL;
+
+    tester = pthread_self();
+    start(f);
+    EXEC(f, "CREATE TABLE log(what, here)");
+    assert_int_equal(INTEGER(f, "SELECT is_here()"), 1);
+    WANT(f, RSQ_OK, rsq_select_json(f->db, "SELECT is_here() AS a", NULL, 0, NULL, &r, &f->err));
+    assert_string_equal(rsq_result_json(r, NULL), "[{\"a\":1}]");
+    rsq_result_unref(r);
+    WANT(f, RSQ_OK, rsq_cursor_open(f->db, "SELECT is_here()", NULL, 0, NULL, &cursor, &f->err));
+    WANT(f, RSQ_OK, rsq_cursor_next(cursor, &r, &f->err));
+    EXPECT_RESULT(r, "1");
+    rsq_result_unref(r);
+    rsq_cursor_close(cursor);
+    EXEC(f, "INSERT INTO log VALUES ('one', is_here())");
+    WANT(f, RSQ_OK,
+         rsq_execute_batch(f->db, "INSERT INTO log VALUES (?, is_here())", names, 2, 1, NULL, NULL, &f->err));
+    WANT(f, RSQ_OK, rsq_execute_all(f->db, several, LENGTH(several), NULL, NULL, &f->err));
+    WANT(f, RSQ_OK, rsq_execute_script(f->db, "INSERT INTO log VALUES ('script', is_here())", NULL, &f->err));
+    WANT(f, RSQ_OK, rsq_transaction(f->db, write_and_read, f, NULL, &f->err));
+    WANT(f, RSQ_OK, rsq_begin(f->db, NULL, &tx, &f->err));
+    WANT(f, RSQ_OK, write_and_read(tx, f));
+    WANT(f, RSQ_OK, rsq_commit(tx, &f->err));
+    EXPECT_ROWS(f, "SELECT count(*), sum(here) FROM log", "7|7");
+    WANT_CODE(RSQ_OK,
+              rsq_execute_async(f->db, "INSERT INTO log VALUES ('async', is_here())", NULL, 0, NULL, &op));
+    WANT_CODE(RSQ_OK, rsq_op_wait(op, FIXTURE_DEADLINE_MS));
+    WANT_CODE(RSQ_OK, rsq_op_status(op));
+    rsq_op_free(op);
+    EXPECT_ROWS(f, "SELECT here FROM log WHERE what = 'async'", "0");
+}
+
 /* blob-write: a change of the table, whatever row it was. */
 static void a_blob_is_written(void **state)
 {
@@ -434,6 +502,7 @@ int main(void)
         CASE(generated_columns),
         CASE(a_function_asks_for_the_time),
         CASE(volatile_ones_are_run),
+        CASE(blocking_calls_stay_where_they_are),
         CASE(a_blob_is_written),
     };
 
