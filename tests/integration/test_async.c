@@ -628,7 +628,7 @@ static void order_of_completion(void **state)
     }
 }
 
-/* As many slow ops as there are readers run at the same time, also when all workers were asleep. */
+/* R24: as many slow ops as there are readers run at the same time, also when all workers were asleep. */
 static void all_readers_are_used(void **state)
 {
     fixture *f = *state;

@@ -614,8 +614,8 @@ static void last_row_gives_the_reader_back(void **state)
     rsq_cursor_close(cursor);
 }
 
-/* Closed in mid-read, before the first row, or without being read: the reader serves others, also the same
- * SQL, from its beginning. */
+/* R30: closed in mid-read, before the first row, or without being read: the reader serves others, also the
+ * same SQL, from its beginning. */
 static void close_in_the_middle(void **state)
 {
     fixture *f = *state;

@@ -18,7 +18,8 @@ static void unref_all(rsq_result **results, size_t n)
     }
 }
 
-/* Each statement has its own result: changes, row id, tables, rows; all have the number of the one commit. */
+/* P01: each statement has its own result: changes, row id, tables, rows; all have the number of the one
+ * commit. */
 static void a_result_for_each(void **state)
 {
     fixture *f = *state;
@@ -66,8 +67,8 @@ static void a_result_for_each(void **state)
     WANT(f, RSQ_OK, rsq_execute_all(f->db, &all[5], 2, NULL, NULL, &f->err));
 }
 
-/* A statement that fails, wherever it is and however, is named, and nothing is done; OR FAIL keeps nothing
- * here, and OR ROLLBACK leaves nothing open. */
+/* P01: a statement that fails, wherever it is and however, is named, and nothing is done; OR FAIL keeps
+ * nothing here, and OR ROLLBACK leaves nothing open. */
 static void all_or_nothing(void **state)
 {
     static const struct {
@@ -193,6 +194,7 @@ static rsq_code inside(rsq_tx *tx, void *ctx)
     return right && !r[0] ? RSQ_OK : RSQ_EMISUSE;
 }
 
+/* P01: inside a transaction it is a part of that. */
 static void inside_a_transaction(void **state)
 {
     fixture *f = *state;
@@ -215,7 +217,7 @@ static void temporary_tables(void **state)
     WANT(f, RSQ_ESQL, rsq_execute_all(f->db, &all[1], 1, NULL, NULL, &f->err));
 }
 
-/* A live query hears of all of it once. */
+/* P01: a live query hears of all of it once. */
 static void live_query_wakes_once(void **state)
 {
     rsq_query all[50];

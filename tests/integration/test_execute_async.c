@@ -449,6 +449,7 @@ static void blocking_after_asynchronous(void **state)
     }
 }
 
+/* W11: each finds what those submitted before it have written. */
 static void in_order_of_submission(void **state)
 {
     fixture *f = *state;

@@ -155,7 +155,7 @@ static void a_checkpoint_waits_without_stopping_others(void **state)
     EXPECT_ROWS(f, COUNT, "53");
 }
 
-/* A handle that closes does not wait for its checkpoint to come to an end; another one's goes on. */
+/* L11: a handle that closes does not wait for its checkpoint to come to an end; another one's goes on. */
 static void closing_ends_a_checkpoint(void **state)
 {
     fixture *f = *state;
@@ -274,7 +274,7 @@ static void a_read_that_is_too_old_is_ended(void **state)
         EXPECT_ROWS(f, COUNT, "1");
 }
 
-/* By itself: the log is copied in the background as it grows, and begins anew. */
+/* P11: by itself, the log is copied in the background as it grows, and begins anew. */
 static void the_log_is_kept_short(void **state)
 {
     fixture *f = *state;

@@ -739,7 +739,8 @@ static void bank_thread(size_t index, void *ctx)
     }
 }
 
-/* The queries of one call see one commit, whatever a writer does between them; blocking and asynchronous. */
+/* P02: the queries of one call see one commit, whatever a writer does between them; blocking and
+ * asynchronous. */
 static void several_queries_see_one_commit(void **state)
 {
     fixture *f = *state;
@@ -866,7 +867,7 @@ static rsq_code insert_and_read_all(rsq_tx *tx, void *ctx)
     return code;
 }
 
-/* Inside a transaction they see its rows; the transaction survives a query that fails. */
+/* P02: inside a transaction they see its rows; the transaction survives a query that fails. */
 static void several_queries_in_a_transaction(void **state)
 {
     fixture *f = *state;

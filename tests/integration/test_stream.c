@@ -342,6 +342,63 @@ static void counts_never_fall(void **state)
     EXPECT_QUIET(p);
 }
 
+/* G03: writes that change nothing leave nothing behind: what follows is seen. */
+static void nothing_then_something(void **state)
+{
+    fixture *f = *state;
+    rsq_value ids[50];
+    probe *p;
+
+    start(f);
+    fill_items(f, 10);
+    for (size_t i = 0; i < LENGTH(ids); i++)
+        ids[i] = rsq_integer((int64_t)i + 1000);
+    p = WATCH(f, "SELECT count(*), sum(value) FROM items");
+    probe_await(p, __FILE__, __LINE__);
+    WANT(f, RSQ_OK,
+         rsq_execute_batch(f->db, "UPDATE items SET value = 7 WHERE id = ?", ids, LENGTH(ids), 1, NULL, NULL,
+                           &f->err));
+    EXPECT_QUIET(p);
+    WANT(f, RSQ_OK,
+         rsq_execute_script(f->db, "UPDATE items SET value = 1; UPDATE items SET value = value + 1", NULL,
+                            &f->err));
+    EXPECT_EVENT(p, "10|20");
+}
+
+/* L10: a stream, or the database, that is closed right behind a write: one end, no error, and no run that
+ * nobody waits for. */
+static void closed_right_after_a_write(void **state)
+{
+    fixture *f = *state;
+    rsq_counters c = {.size = sizeof c};
+
+    start(f);
+    for (int i = 0; i < 50; i++) {
+        probe *p = WATCH(f, "SELECT count(*) FROM items");
+
+        if (i % 2)
+            probe_await(p, __FILE__, __LINE__);
+        EXEC(f, "INSERT INTO items(name) VALUES ('x')");
+        rsq_stream_close(p->stream);
+        while (!p->ends)
+            assert_int_not_equal(probe_await(p, __FILE__, __LINE__)->kind, RSQ_EVENT_ERROR);
+    }
+    do {
+        WANT(f, RSQ_OK, rsq_stats(f->db, &c, &f->err));
+    } while (c.runs_waiting + c.runs_running > 0);
+    assert_int_equal(c.live_queries, 1); /* the canary */
+    assert_int_equal(c.streams, 1);
+    for (int i = 0; i < 10; i++) {
+        probe *p = WATCH(f, "SELECT count(*) FROM items");
+
+        EXEC(f, "INSERT INTO items(name) VALUES ('x')");
+        fixture_close(f);
+        while (!p->ends)
+            assert_int_not_equal(probe_await(p, __FILE__, __LINE__)->kind, RSQ_EVENT_ERROR);
+        fixture_open(f, NULL);
+    }
+}
+
 /* S19: a batch of 50 rows is reached. */
 static void batch_of_fifty(void **state)
 {
@@ -1876,6 +1933,8 @@ int main(void)
         CASE(close_gives_one_end_event),
         CASE(rollback_is_silent),
         CASE(counts_never_fall),
+        CASE(nothing_then_something),
+        CASE(closed_right_after_a_write),
         CASE(batch_of_fifty),
         CASE(sql_that_can_never_work),
         CASE(missing_table),

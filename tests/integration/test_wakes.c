@@ -829,6 +829,7 @@ static void all_are_counted(void **state)
     }
 }
 
+/* C01, C02, C03, C04, C05, C06, C07, C08: each kind of write, and what it wakes; see docs/live-queries.md. */
 static void the_table_of_wakes(void **state)
 {
     check_all(*state, 0);

@@ -10,7 +10,7 @@
 
 #include "sql/tables.h"
 
-/* A name is the same in any letters and at any address, and in another schema another one. */
+/* C09: a name is the same in any letters and at any address, and in another schema another one. */
 static void names(void **state)
 {
     rsq_tables ts = {0};
