@@ -317,6 +317,32 @@ void fixture_expect_rows(fixture *f, rsq_db *db, const char *sql, const char *ro
     rsq_result_unref(r);
 }
 
+static bool same_cell(const rsq_value *a, const rsq_value *b)
+{
+    if (a->type != b->type || a->len != b->len)
+        return false;
+    if (a->type >= RSQ_TEXT)
+        return memcmp(a->as.blob, b->as.blob, a->len) == 0;
+    return a->type == RSQ_NULL || a->as.i == b->as.i;
+}
+
+void fixture_expect_part(const rsq_result *chunk, const rsq_result *whole, size_t from, const char *file,
+                         int line)
+{
+    size_t columns = rsq_result_columns(whole);
+
+    if (rsq_result_columns(chunk) != columns || from + rsq_result_rows(chunk) > rsq_result_rows(whole))
+        fail_at(file, line, "%zu rows of %zu columns are no part of the answer from row %zu",
+                rsq_result_rows(chunk), rsq_result_columns(chunk), from);
+    for (size_t c = 0; c < columns; c++) {
+        _assert_string_equal(rsq_result_column_name(chunk, c), rsq_result_column_name(whole, c), file, line);
+        for (size_t r = 0; r < rsq_result_rows(chunk); r++) {
+            if (!same_cell(rsq_result_cell(chunk, r, c), rsq_result_cell(whole, from + r, c)))
+                fail_at(file, line, "row %zu, column %zu is another one", from + r, c);
+        }
+    }
+}
+
 int64_t fixture_integer(fixture *f, rsq_db *db, const char *sql, const char *file, int line)
 {
     rsq_result *r = NULL;

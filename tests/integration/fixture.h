@@ -110,6 +110,9 @@ rsq_queue *fixture_queue(fixture *f);
 /** A result that is at hand must be these rows. */
 #define EXPECT_RESULT(result, rows) fixture_expect_result((result), (rows), __FILE__, __LINE__)
 
+/** A chunk must be the rows of the whole answer from this one on. */
+#define EXPECT_PART(chunk, whole, from) fixture_expect_part((chunk), (whole), (from), __FILE__, __LINE__)
+
 /** The one integer that a query answers. */
 #define INTEGER(f, sql) fixture_integer((f), (f)->db, (sql), __FILE__, __LINE__)
 
@@ -119,6 +122,8 @@ void fixture_exec(fixture *f, rsq_db *db, const char *sql, const char *file, int
 void fixture_expect_rows(fixture *f, rsq_db *db, const char *sql, const char *rows, const char *file,
                          int line);
 void fixture_expect_result(const rsq_result *r, const char *rows, const char *file, int line);
+void fixture_expect_part(const rsq_result *chunk, const rsq_result *whole, size_t from, const char *file,
+                         int line);
 int64_t fixture_integer(fixture *f, rsq_db *db, const char *sql, const char *file, int line);
 
 /** The rows as text: cells as SQL literals joined by '|', rows by a line feed. Freed by the caller. */

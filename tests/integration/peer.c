@@ -112,8 +112,3 @@ bool peer_runs(void)
 {
     return other.runs;
 }
-
-pid_t peer_pid(void)
-{
-    return other.process.pid;
-}

@@ -21,6 +21,5 @@ int64_t peer_value(const char *command);
 /** End it; its exit status. */
 int peer_stop(void);
 bool peer_runs(void);
-pid_t peer_pid(void);
 
 #endif

@@ -181,32 +181,6 @@ static void expect_ended_once(fixture *f, const consumer *c, rsq_code code)
 
 /* ---------------------------------------------------------------------- the rows -- */
 
-static void expect_same_cell(const rsq_value *a, const rsq_value *b)
-{
-    assert_int_equal(a->type, b->type);
-    assert_int_equal(a->len, b->len);
-    if (a->type >= RSQ_TEXT)
-        assert_memory_equal(a->as.blob, b->as.blob, a->len);
-    else if (a->type != RSQ_NULL)
-        assert_int_equal(a->as.i, b->as.i);
-}
-
-/* The chunk must be the rows of the whole answer from this one on, and of its commit. */
-static void expect_part(const rsq_result *chunk, const rsq_result *whole, size_t from)
-{
-    size_t columns = rsq_result_columns(whole);
-
-    assert_int_equal(rsq_result_columns(chunk), columns);
-    assert_int_equal(rsq_result_commit_seq(chunk), rsq_result_commit_seq(whole));
-    for (size_t c = 0; c < columns; c++)
-        assert_string_equal(rsq_result_column_name(chunk, c), rsq_result_column_name(whole, c));
-    assert_true(from + rsq_result_rows(chunk) <= rsq_result_rows(whole));
-    for (size_t r = 0; r < rsq_result_rows(chunk); r++) {
-        for (size_t c = 0; c < columns; c++)
-            expect_same_cell(rsq_result_cell(chunk, r, c), rsq_result_cell(whole, from + r, c));
-    }
-}
-
 /* One row at a time, a size that leaves a rest, a divisor of the number of rows, exactly all, and more than
  * there are; commits come in between. */
 static void chunks_are_the_answer(void **state)
@@ -228,7 +202,8 @@ static void chunks_are_the_answer(void **state)
             size_t left = 100 - at;
 
             assert_int_equal(rsq_result_rows(r), left < sizes[i] ? left : sizes[i]);
-            expect_part(r, whole, at);
+            EXPECT_PART(r, whole, at);
+            assert_int_equal(rsq_result_commit_seq(r), rsq_result_commit_seq(whole));
             at += rsq_result_rows(r);
             rsq_result_unref(r);
             EXEC(f, "UPDATE items SET value = 0 WHERE id = abs(random() % 100)");

@@ -126,31 +126,6 @@ static void expect_no_room(fixture *f)
 
 /* ------------------------------------------------------------------------- the rows -- */
 
-static void expect_same_cell(const rsq_value *a, const rsq_value *b)
-{
-    assert_int_equal(a->type, b->type);
-    assert_int_equal(a->len, b->len);
-    if (a->type >= RSQ_TEXT)
-        assert_memory_equal(a->as.blob, b->as.blob, a->len);
-    else if (a->type != RSQ_NULL)
-        assert_int_equal(a->as.i, b->as.i);
-}
-
-/* The chunk must be the rows of the whole answer from this one on. */
-static void expect_part(const rsq_result *chunk, const rsq_result *whole, size_t from)
-{
-    size_t columns = rsq_result_columns(whole);
-
-    assert_int_equal(rsq_result_columns(chunk), columns);
-    for (size_t c = 0; c < columns; c++)
-        assert_string_equal(rsq_result_column_name(chunk, c), rsq_result_column_name(whole, c));
-    assert_true(from + rsq_result_rows(chunk) <= rsq_result_rows(whole));
-    for (size_t r = 0; r < rsq_result_rows(chunk); r++) {
-        for (size_t c = 0; c < columns; c++)
-            expect_same_cell(rsq_result_cell(chunk, r, c), rsq_result_cell(whole, from + r, c));
-    }
-}
-
 /* Read to the end: full chunks and a rest that together are the whole answer, all of its commit. `between`
  * (NULL: nothing) is called after each chunk. */
 static void expect_whole(fixture *f, rsq_cursor *cursor, size_t chunk_rows, const rsq_result *whole,
@@ -166,7 +141,7 @@ static void expect_whole(fixture *f, rsq_cursor *cursor, size_t chunk_rows, cons
         assert_int_equal(rsq_result_rows(r), left < chunk_rows ? left : chunk_rows);
         assert_null(rsq_result_json(r, NULL));
         assert_int_equal(rsq_result_commit_seq(r), rsq_result_commit_seq(whole));
-        expect_part(r, whole, at);
+        EXPECT_PART(r, whole, at);
         at += rsq_result_rows(r);
         rsq_result_unref(r);
         if (between)
@@ -380,11 +355,11 @@ static void table_is_dropped_between(void **state)
     before = whole_answer(f, ALL_ITEMS);
     cursor = opened(f, ALL_ITEMS, &opts);
     r = chunk_of(f, cursor);
-    expect_part(r, before, 0);
+    EXPECT_PART(r, before, 0);
     rsq_result_unref(r);
     EXEC(f, "DROP TABLE items");
     r = chunk_of(f, cursor);
-    expect_part(r, before, 60);
+    EXPECT_PART(r, before, 60);
     rsq_result_unref(r);
     expect_next(f, cursor, "");
     rsq_cursor_close(cursor);
