@@ -23,6 +23,7 @@
  */
 #include "sql/internal.h"
 
+#include <assert.h>
 #include <stdio.h>
 
 /*
@@ -194,9 +195,11 @@ rsq_code rsq_conn_snapshot_open(rsq_conn *c, rsq_error *err)
         return RSQ_OK;
     }
     if (!sqlite3_get_autocommit(c->db)) {
-        if (c->walindex.mapped && sqlite3_txn_state(c->db, NULL) == SQLITE_TXN_READ &&
-            rsq_walindex_unchanged(&c->walindex))
+        if (c->walindex.mapped && rsq_walindex_unchanged(&c->walindex)) {
+            /* begin() saw to it, and whatever ends it turns autocommit on. */
+            assert(sqlite3_txn_state(c->db, NULL) == SQLITE_TXN_READ);
             return RSQ_OK;
+        }
         if (!rsq_conn_snapshot_close(c))
             return rsq_error_set(err, RSQ_EIO, "the reader's last snapshot cannot be ended");
     }
