@@ -22,14 +22,23 @@ void rsq_row_measure(rsq_conn *c, sqlite3_stmt *h, size_t columns)
         c->cell_stride = RSQ_ROW_NO_STRIDE;
 }
 
+/* A text of at most so many bytes is copied in place. */
+#define FEW_MAX 32
+
 /* Most texts are short: two overlapping words cost less than a call of memcpy(). */
 static inline void copy_few(char *to, const char *from, size_t len)
 {
     uint64_t first;
     uint64_t last;
     uint32_t half[2];
+    char quarter[2][16];
 
-    if (len >= 8) {
+    if (len > 16) {
+        memcpy(quarter[0], from, 16);
+        memcpy(quarter[1], from + len - 16, 16);
+        memcpy(to, quarter[0], 16);
+        memcpy(to + len - 16, quarter[1], 16);
+    } else if (len >= 8) {
         memcpy(&first, from, 8);
         memcpy(&last, from + len - 8, 8);
         memcpy(to, &first, 8);
@@ -55,7 +64,7 @@ static inline bool copy_bytes(rsq_builder *b, rsq_value *cell, const char *bytes
         b->failed = RSQ_ENOMEM; /* SQLite had no memory to convert the text */
         return false;
     }
-    if (len <= 16)
+    if (len <= FEW_MAX)
         copy_few(to, bytes, len);
     else
         memcpy(to, bytes, len);
