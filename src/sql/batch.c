@@ -87,6 +87,7 @@ static rsq_code run_batch(batch *b, rsq_error *err)
     if (code != RSQ_OK)
         return code;
     rsq_capture_statement_begin(c);
+    rsq_capture_statement_is(c, b->stmt);
     if (timed)
         rsq_write_times_begin(c);
     code = run_rows(b, err);

@@ -257,6 +257,10 @@ static void capture_row(rsq_conn *c, row *r)
 
     if (t->unknown || (!keyed && t->bits == RSQ_WATCH_ROW))
         return;
+    if (r->op == SQLITE_UPDATE && cap->spared && r->key1 == r->key2) {
+        t->others = true;
+        return;
+    }
     /* One value of a row, which is reported as the row's end. */
     if (r->op == SQLITE_DELETE && sqlite3_preupdate_blobwrite(r->db) >= 0) {
         t->unknown = true;
@@ -323,6 +327,22 @@ static bool is_overlooked(const rsq_capture *cap, sqlite3 *db, int op, const cha
            (RSQ_PLANTED(RSQ_PLANT_FIRST_TABLE) && cap->last_table && cap->last_table != table);
 }
 
+/* The text is "schema.table". */
+static bool is_named(const char *text, const char *schema, const char *table)
+{
+    size_t schema_len = strlen(schema);
+
+    return strncmp(text, schema, schema_len) == 0 && text[schema_len] == '.' &&
+           strcmp(text + schema_len + 1, table) == 0;
+}
+
+/* Does the statement that runs change nothing that is watched in the rows of the table that it updates? */
+static bool is_spared(const rsq_capture *cap, const char *schema, const char *table)
+{
+    return cap->runs && is_named(cap->runs->target, schema, table) &&
+           rsq_stmt_spares(cap->runs, cap->table->watch);
+}
+
 void rsq_capture_preupdate(void *conn, sqlite3 *db, int op, const char *schema, const char *table,
                            sqlite3_int64 key1, sqlite3_int64 key2)
 {
@@ -341,6 +361,7 @@ void rsq_capture_preupdate(void *conn, sqlite3 *db, int op, const char *schema, 
         cap->last_table = table;
         cap->last_schema = schema;
         cap->table = NULL;
+        cap->spared = false;
         cap->ended = false;
         if (sqlite3_preupdate_depth(db) > 0)
             cap->nested = true;
@@ -352,19 +373,11 @@ void rsq_capture_preupdate(void *conn, sqlite3 *db, int op, const char *schema, 
             /* The schema that is watched may be an older one. */
             if (cap->table && (uint32_t)sqlite3_preupdate_count(db) != cap->table->watch->ncolumns)
                 cap->table->unknown = true;
+            cap->spared = cap->table && is_spared(cap, schema, table);
         }
     }
     if (cap->table && (cap->table->watch->rowid || !RSQ_PLANTED(RSQ_PLANT_NO_ROWID)))
         capture_row(c, &r);
-}
-
-/* The text is "schema.table". */
-static bool is_named(const char *text, const char *schema, const char *table)
-{
-    size_t schema_len = strlen(schema);
-
-    return strncmp(text, schema, schema_len) == 0 && text[schema_len] == '.' &&
-           strcmp(text + schema_len + 1, table) == 0;
 }
 
 /* The program's own may do anything, such as change another table. */
@@ -395,7 +408,7 @@ static bool is_told(const rsq_capture *cap, const char *target)
 bool rsq_capture_rest(rsq_conn *c, const rsq_stmt *s)
 {
     if (!s->target || (c->config->flags & RSQ_OPEN_NO_SHORTCUTS) || !is_told(&c->capture, s->target) ||
-        sqlite3_stmt_status(s->h, SQLITE_STMTSTATUS_REPREPARE, 0) != 0 || has_functions(c))
+        rsq_stmt_was_reprepared(s) || has_functions(c))
         return false;
     sqlite3_preupdate_hook(c->db, NULL, NULL);
     return true;
@@ -406,11 +419,12 @@ void rsq_capture_resume(rsq_conn *c)
     sqlite3_preupdate_hook(c->db, rsq_capture_preupdate, c);
 }
 
-static void forget_table(rsq_capture *cap)
+static void forget_statement(rsq_capture *cap)
 {
     cap->last_table = NULL;
     cap->last_schema = NULL;
     cap->table = NULL;
+    cap->runs = NULL;
 }
 
 static void keep_statement(rsq_capture *cap)
@@ -428,13 +442,26 @@ void rsq_capture_statement_begin(rsq_conn *c)
     if (rsq_table_bits_empty(&c->capture.transaction))
         rsq_tables_trim(&c->capture.tables);
     c->capture.nested = false;
-    forget_table(&c->capture);
+    forget_statement(&c->capture);
+}
+
+void rsq_capture_statement_is(rsq_conn *c, rsq_stmt *s)
+{
+    const uint32_t without = RSQ_OPEN_NO_SHORTCUTS | RSQ_OPEN_NO_VALUE_LEVEL;
+    rsq_watch_board *board = c->config->board;
+
+    if (!(s->kind & RSQ_STMT_UPDATES) || !s->target || (c->config->flags & without) || !board ||
+        atomic_load_explicit(&board->epoch, memory_order_relaxed) == 0 || has_functions(c))
+        return;
+    if (!s->sets_known)
+        rsq_stmt_find_sets(c, s);
+    c->capture.runs = s;
 }
 
 void rsq_capture_statement_end(rsq_conn *c, uint32_t kind)
 {
     keep_statement(&c->capture);
-    forget_table(&c->capture);
+    forget_statement(&c->capture);
     if ((kind & RSQ_STMT_SCHEMA) && !RSQ_PLANTED(RSQ_PLANT_SCHEMA))
         c->capture.transaction.all = true;
 }
@@ -445,7 +472,7 @@ void rsq_capture_statement_drop(rsq_conn *c)
      */
     rsq_table_bits_clear(&c->capture.statement);
     c->capture.ended = true;
-    forget_table(&c->capture);
+    forget_statement(&c->capture);
 }
 
 void rsq_capture_end(rsq_conn *c)
@@ -457,7 +484,7 @@ void rsq_capture_end(rsq_conn *c)
     cap->log = NULL;
     cap->untold = false;
     cap->watching = false;
-    forget_table(cap);
+    forget_statement(cap);
 }
 
 void rsq_capture_drop(rsq_conn *c)

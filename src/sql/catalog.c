@@ -101,6 +101,7 @@ static int take_column(void *ctx, int n, char **v, char **names)
     column = &grown[t->ncolumns++];
     column->name = copy(v[XINFO_NAME]);
     column->is_virtual = strcmp(v[XINFO_HIDDEN], "2") == 0;
+    column->is_generated = column->is_virtual || strcmp(v[XINFO_HIDDEN], "3") == 0;
     column->has_default = v[XINFO_DEFAULT] != NULL;
     return column->name == NULL;
 }

@@ -13,7 +13,8 @@
 
 typedef struct rsq_catalog_column {
     char *name;
-    bool is_virtual;  /* generated, not stored */
+    bool is_generated;
+    bool is_virtual;  /* and not stored */
     bool has_default; /* rows that are older than the column may lack it */
 } rsq_catalog_column;
 

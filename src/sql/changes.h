@@ -28,7 +28,7 @@ typedef struct rsq_table_change {
     const rsq_watch_table *watch; /* of the log's watch */
     bool unknown;                 /* it changed, and nothing more is known */
     uint64_t bits;                /* of all rows together; 0: nothing that is watched changed */
-    bool others;                  /* some row has another value in a column that is not watched */
+    bool others;                  /* columns that are not watched were set, or have another value */
     uint64_t *bits_of;            /* owned: of each row; none are kept if the table has no key */
     rsq_key_point *points;        /* owned: of each row 2 * nkeys */
     size_t nrows, capacity;

@@ -202,6 +202,12 @@ int rsq_guard_authorize(void *guard, int action, const char *arg3, const char *a
          */
         return is_temp_schema(arg3, schema) ? authorize_temp(g) : SQLITE_OK;
     case SQLITE_UPDATE:
+        g->kind |= RSQ_STMT_UPDATES;
+        if (g->notes)
+            rsq_names_add_text(&g->notes->sets, arg4 ? arg4 : "");
+        note_change(g, schema, arg3, inner);
+        g->kind |= RSQ_STMT_DML;
+        return SQLITE_OK;
     case SQLITE_DELETE:
         note_change(g, schema, arg3, inner);
         g->kind |= RSQ_STMT_DML;

@@ -52,7 +52,8 @@ enum {
     RSQ_STMT_TEMP = 1u << 4, /* makes a temporary object */
     /* Does, or asks for, something that belongs to the connection: a setting, the count of the last change.
      */
-    RSQ_STMT_CONNECTION = 1u << 5
+    RSQ_STMT_CONNECTION = 1u << 5,
+    RSQ_STMT_UPDATES = 1u << 6 /* sets columns */
 };
 
 #define RSQ_GUARD_TEMP_TEXT "temporary objects belong to one connection: use them inside rsq_transaction()"
@@ -76,6 +77,8 @@ typedef struct rsq_capture {
     rsq_table_bits transaction; /* by all statements of the open transaction */
     const char *last_table;     /* borrowed for the statement: the name the hook saw last */
     const char *last_schema;
+    const rsq_stmt *runs;    /* borrowed: the statement, if it is known which columns it can change */
+    bool spared;             /* in rows of `table` that it updates nothing that is watched changes */
     bool ended;              /* `statement` is in `transaction` */
     bool nested;             /* a trigger or a foreign key changed rows in the statement */
     bool watching;           /* `watch` is what this transaction looks at */
@@ -211,6 +214,8 @@ int rsq_guard_authorize(void *guard, int action, const char *arg3, const char *a
 void rsq_capture_preupdate(void *conn, sqlite3 *db, int op, const char *schema, const char *table,
                            sqlite3_int64 key1, sqlite3_int64 key2);
 void rsq_capture_statement_begin(rsq_conn *c);
+/* `s` runs until the end: what it cannot change is not looked at. */
+void rsq_capture_statement_is(rsq_conn *c, rsq_stmt *s);
 void rsq_capture_statement_end(rsq_conn *c, uint32_t kind);
 void rsq_capture_statement_drop(rsq_conn *c);          /* it failed, and nothing of it is left */
 void rsq_capture_drop(rsq_conn *c);                    /* it was rolled back */
@@ -226,6 +231,17 @@ void rsq_capture_assert(rsq_conn *c);
  */
 bool rsq_capture_rest(rsq_conn *c, const rsq_stmt *s);
 void rsq_capture_resume(rsq_conn *c);
+
+/* Compiled anew since it was prepared: then what the authorizer said does not hold any more. */
+static inline bool rsq_stmt_was_reprepared(const rsq_stmt *s)
+{
+    return sqlite3_stmt_status(s->h, SQLITE_STMTSTATUS_REPREPARE, 0) != 0;
+}
+
+/* sets.c: find out which columns the statement, which has a target, can change. */
+void rsq_stmt_find_sets(rsq_conn *c, rsq_stmt *s);
+/* Is none of them watched, once they are known? */
+bool rsq_stmt_spares(const rsq_stmt *s, const rsq_watch_table *w);
 
 /* transaction.c: the write lock is ours, so the change counter stands still: note where. */
 void rsq_conn_note_lock(rsq_conn *c);

@@ -43,5 +43,6 @@ void rsq_notes_fini(rsq_notes *n)
         rsq_free(n->reads[i].column);
     }
     rsq_free(n->reads);
+    rsq_names_fini(&n->sets);
     *n = (rsq_notes){0};
 }

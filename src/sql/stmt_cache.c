@@ -83,6 +83,7 @@ void rsq_stmt_free(rsq_stmt *s)
     sqlite3_finalize(s->h);
     rsq_columns_unref(s->columns);
     rsq_depends_unref(s->depends);
+    rsq_column_set_fini(&s->sets);
     rsq_free(s->keys);
     rsq_free(s->key_text);
     rsq_free(s->target);

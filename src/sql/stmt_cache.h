@@ -45,6 +45,9 @@ typedef struct rsq_stmt {
     rsq_depends *depends;   /* shared reference; NULL: not found out, or not kept (see reads.c) */
     int depends_reprepares; /* as `reprepares`, when it was found out */
 
+    rsq_column_set sets; /* columns of `target` that it can change, as long as that holds; see sets.c */
+    bool sets_known;
+
     unsigned solo; /* runs for which it shares no commit, since it undid one; see group.c */
     rsq_builder_hint rows_hint;
     rsq_builder_hint json_hint;

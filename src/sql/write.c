@@ -148,6 +148,7 @@ static rsq_code execute_plain(rsq_conn *c, rsq_stmt *s, const rsq_request *rq, r
         c->origin = rq->origin;
     }
     rsq_capture_statement_begin(c);
+    rsq_capture_statement_is(c, s);
     code = step_once(c, s, rq, out != NULL, out, err);
     /* SQLite does not count rows that a trigger changed before one inside it failed, and OR FAIL keeps them.
      */

@@ -1,15 +1,16 @@
 /*
  * The writer's shortcuts: a batch that can change one table only goes on without the preupdate hook once all
- * is known of that table, and rows side by side are noted as one. Neither may hide a row from anybody, and
- * with RSQ_OPEN_NO_SHORTCUTS the same queries must be woken.
+ * is known of that table, rows side by side are noted as one, and rows of an UPDATE that sets nothing that is
+ * read are not looked at. None of that may hide a row from anybody, and with RSQ_OPEN_NO_SHORTCUTS the same
+ * queries must be woken.
  */
 #include "fixture.h"
 
 #include <inttypes.h>
 
 #define ROWS 10
-#define STREAMS 28
-#define COMMITS 300
+#define STREAMS 36
+#define COMMITS 1000
 
 /* --- what a batch reports though its first rows do not show it --- */
 
@@ -159,6 +160,14 @@ static const char *const schema[] = {
     "CREATE TABLE m(id INTEGER PRIMARY KEY, a, b)",
     "CREATE INDEX ma ON m(a)",
     "CREATE TRIGGER si AFTER INSERT ON s WHEN new.a > 5 BEGIN UPDATE t SET a = new.a WHERE id = new.id; END",
+    /* Nobody reads the last column, nor those that another one is made from or points at. */
+    "CREATE TABLE g(id INTEGER PRIMARY KEY, a, b, c, d)",
+    "CREATE INDEX g_expression ON g(b + c)",
+    "CREATE INDEX g_partial ON g(a) WHERE c > 3",
+    "CREATE TABLE h(id INTEGER PRIMARY KEY, a, b, stored AS (a + 1) STORED, unstored AS (b * 2) VIRTUAL)",
+    "CREATE TABLE w(k PRIMARY KEY, a, b, c UNIQUE) WITHOUT ROWID",
+    "CREATE TABLE tree(id INTEGER PRIMARY KEY, code UNIQUE, up REFERENCES tree(code) "
+    "ON UPDATE CASCADE ON DELETE SET NULL, a)",
 };
 
 /* Of t all keys are intervals of row ids, s is watched without any, m by several. */
@@ -172,6 +181,15 @@ static const char *const queries[] = {
     "SELECT count(*) FROM s WHERE ? < ?",
     "SELECT a FROM m WHERE id BETWEEN ? AND ?",
     "SELECT b FROM m WHERE id = ? OR a = ?",
+    "SELECT id FROM g WHERE b + c BETWEEN ? AND ?",
+    "SELECT count(*) FROM g WHERE c > 3 AND a BETWEEN ? AND ?",
+    "SELECT max(stored) FROM h WHERE ? < ?",
+    "SELECT sum(unstored) FROM h WHERE id BETWEEN ? AND ?",
+    "SELECT k, a FROM w WHERE k BETWEEN ? AND ?",
+    "SELECT max(b) FROM w WHERE ? < ?",
+    "SELECT id, up FROM tree WHERE ? < ?",
+    "SELECT count(*) FROM tree WHERE id BETWEEN ? AND ?",
+    "SELECT max(up) FROM tree WHERE id BETWEEN ? AND ?",
 };
 
 /* ?1 is a row id, ?2 another value. */
@@ -190,6 +208,26 @@ static const char *const writes[] = {
     "INSERT OR REPLACE INTO m(id, a, b) VALUES (?1, ?2, 1)",
     "UPDATE m SET b = ?2 WHERE id = ?1",
     "DELETE FROM m WHERE id = ?1 AND a <> ?2",
+    "INSERT INTO g VALUES (?1, ?2, 1, 5, 0) ON CONFLICT(id) DO UPDATE SET d = excluded.a",
+    "INSERT INTO g VALUES (?1, 1, ?2, 4, 0) ON CONFLICT(id) DO UPDATE SET a = excluded.b",
+    "UPDATE g SET a = ?2 WHERE id = ?1",
+    "UPDATE g SET b = ?2 WHERE id = ?1",
+    "UPDATE g SET c = ?2 WHERE id = ?1",
+    "UPDATE g SET d = ?2 WHERE id >= ?1",
+    "UPDATE OR REPLACE g SET id = ?1, d = 1 WHERE id = ?2",
+    "UPDATE OR REPLACE g SET d = 2, rowid = ?1 WHERE d = ?2",
+    "INSERT OR REPLACE INTO h(id, a, b) VALUES (?1, ?2, 1)",
+    "UPDATE h SET a = ?2 WHERE id = ?1",
+    "UPDATE h SET b = ?2 WHERE id = ?1",
+    "INSERT OR REPLACE INTO w VALUES (?1, ?2, ?1, ?1 + ?2)",
+    "UPDATE w SET b = ?2 WHERE k = ?1",
+    "UPDATE OR REPLACE w SET c = ?1 + 1 WHERE k = ?2",
+    "UPDATE OR REPLACE w SET k = ?2, c = -1 WHERE k = ?1",
+    "INSERT OR IGNORE INTO tree VALUES (?1, ?1, (SELECT max(code) FROM tree WHERE id < ?1), ?2)",
+    "UPDATE tree SET a = ?2 WHERE id = ?1",
+    "UPDATE OR IGNORE tree SET code = ?1 + ?2 WHERE id = ?1",
+    "UPDATE OR REPLACE tree SET code = ?1 + ?2 WHERE id = ?1",
+    "UPDATE OR IGNORE tree SET id = ?1 + ?2 WHERE id = ?1",
 };
 
 /* A batch: row ids side by side, upwards or downwards, or with gaps. */
@@ -237,6 +275,13 @@ static void expect_same_tables(const rsq_result *a, const rsq_result *b, const c
                  rsq_result_changes(b));
 }
 
+static rsq_code run_one(fixture *f, rsq_db *db, const draft *d, rsq_result **r)
+{
+    if (d->rows == 1)
+        return rsq_execute(db, d->sql, d->values, 2, NULL, r, &f->err);
+    return rsq_execute_batch(db, d->sql, d->values, d->rows, 2, NULL, r, &f->err);
+}
+
 /* On both databases; the first takes shortcuts. */
 static void write_both(fixture *f, rsq_db *const *dbs, uint64_t *seed, draft *d)
 {
@@ -250,18 +295,24 @@ static void write_both(fixture *f, rsq_db *const *dbs, uint64_t *seed, draft *d)
     if (two)
         return;
     for (size_t i = 0; i < 2; i++)
-        WANT(f, RSQ_OK, rsq_execute_batch(dbs[i], d->sql, d->values, d->rows, 2, NULL, &r[i], &f->err));
+        WANT(f, RSQ_OK, run_one(f, dbs[i], d, &r[i]));
     expect_same_tables(r[0], r[1], d->sql);
     rsq_result_unref(r[0]);
     rsq_result_unref(r[1]);
+}
+
+/* A statement that sets other columns to what they were spares by column, or by key, if it is known which it
+ * sets, and by value if not. */
+static uint64_t spared(const rsq_stream_counters *c)
+{
+    return c->spared_by_column + c->spared_by_value + c->spared_by_key;
 }
 
 static void expect_same_counters(probe *a, probe *b, const char *query, const char *sql)
 {
     rsq_stream_counters x = probe_stats(a), y = probe_stats(b);
 
-    if (x.woken != y.woken || x.spared_by_column != y.spared_by_column ||
-        x.spared_by_value != y.spared_by_value || x.spared_by_key != y.spared_by_key)
+    if (x.woken != y.woken || spared(&x) != spared(&y) || x.spared_by_value > y.spared_by_value)
         fail_msg("%s and %s: woken %" PRIu64 " and %" PRIu64 " times, spared by column %" PRIu64
                  " and %" PRIu64 ", value %" PRIu64 " and %" PRIu64 ", key %" PRIu64 " and %" PRIu64,
                  query, sql, x.woken, y.woken, x.spared_by_column, y.spared_by_column, x.spared_by_value,
