@@ -10,6 +10,9 @@
 #define LONG_PAGES 4000
 #define SHORT_PAUSE_MS 10
 
+/* And when a reader was in the way, again after so many more: writers wait meanwhile. */
+#define AGAIN_PAGES 1000
+
 /*
  * Pages from which it has to, 47 MiB in the usual size; documented at
  * rsq_cursor_open(). Then reads in chunks are ended, and writers and new reads
@@ -27,6 +30,7 @@ void rsq_checkpointer_init(rsq_checkpointer *ck, const rsq_conn_config *config, 
 {
     *ck = (rsq_checkpointer){
         .config = config, .readers = readers, .cursors = cursors, .writer = writer, .page_size = page_size};
+    ck->restart_at = LONG_PAGES;
     atomic_init(&ck->pages, 0);
     rsq_mutex_init(&ck->mu);
     rsq_cond_init(&ck->changed);
@@ -143,7 +147,10 @@ static void pass(rsq_checkpointer *ck, rsq_checkpoint_counts *counts)
         counts->failed++;
     set_copying(ck, false);
     if (log.pages < LONG_PAGES)
+        ck->restart_at = LONG_PAGES; /* it has begun anew */
+    if (log.pages < ck->restart_at)
         return;
+    ck->restart_at = log.pages + AGAIN_PAGES;
     if (log.pages >= OVERLONG_PAGES)
         rsq_cursors_cut(ck->cursors);
     if (try_restart(ck, NULL, RSQ_CHECKPOINT_PASSIVE, RSQ_NO_TIMEOUT,

@@ -58,7 +58,8 @@ typedef struct rsq_checkpointer {
     rsq_checkpoint_counts counts;
 
     /* Who is busy. */
-    rsq_conn *conn; /* owned; NULL: not open */
+    rsq_conn *conn;      /* owned; NULL: not open */
+    uint64_t restart_at; /* pages of the log from which a pass tries to have it begin anew */
 
     rsq_thread thread; /* immutable once started */
 } rsq_checkpointer;
