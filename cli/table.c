@@ -31,15 +31,33 @@ static bool is_number(const rsq_value *v)
     return v->type == RSQ_INTEGER || v->type == RSQ_REAL;
 }
 
-/* Append a cell, cut to `max` columns (0: not). Returns its width. */
-static size_t add_cell(strbuf *b, const rsq_value *v, size_t max, bool color)
+static size_t add_null(strbuf *b, size_t max, bool color)
+{
+    size_t width;
+
+    strbuf_puts(b, color ? "\033[2m" : "");
+    width = visible_text(b, "NULL", 4, max);
+    strbuf_puts(b, color ? "\033[0m" : "");
+    return width;
+}
+
+static size_t add_number(strbuf *b, const rsq_value *v, size_t max)
 {
     size_t from = b->len;
 
-    if (v->type == RSQ_NULL) {
-        strbuf_puts(b, color ? "\033[2mNULL\033[0m" : "NULL");
-        return 4;
-    }
+    plain_add_number(b, v);
+    if (!max || b->len - from <= max)
+        return b->len - from;
+    strbuf_cut(b, from + max - 1);
+    strbuf_puts(b, "…");
+    return max;
+}
+
+/* Append a cell, cut to `max` columns (0: not). Returns its width. */
+static size_t add_cell(strbuf *b, const rsq_value *v, size_t max, bool color)
+{
+    if (v->type == RSQ_NULL)
+        return add_null(b, max, color);
     if (v->type == RSQ_TEXT) {
         if (v->len == 4 && memcmp(v->as.text, "NULL", 4) == 0)
             return visible_text(b, "'NULL'", 6, max);
@@ -56,8 +74,7 @@ static size_t add_cell(strbuf *b, const rsq_value *v, size_t max, bool color)
         strbuf_fini(&hex);
         return width;
     }
-    plain_add_number(b, v);
-    return b->len - from;
+    return add_number(b, v, max);
 }
 
 static size_t name_width(layout *l, size_t column)
@@ -79,7 +96,7 @@ static void measure(layout *l)
             size_t width;
 
             strbuf_cut(&l->cell, 0);
-            width = add_cell(&l->cell, v, l->options->max_width, false);
+            width = add_cell(&l->cell, v, is_number(v) ? 0 : l->options->max_width, false);
             if (width > l->widths[c])
                 l->widths[c] = width;
             if (is_number(v) && width > l->least[c])
@@ -121,6 +138,9 @@ static void fit(layout *l)
         l->columns--;
     for (size_t c = 0; c < l->columns; c++)
         l->widths[c] = cut_width(l, c, cut);
+    /* The last one that is left may be a number that is wider than the terminal. */
+    if (l->options->clip && l->columns && l->widths[0] > max)
+        l->widths[0] = max;
 }
 
 static void end_line(layout *l)

@@ -404,6 +404,19 @@ def watch_fits_a_small_terminal(b):
         b.exec("UPDATE t SET x = 1")
 
 
+@case
+def watch_is_cut_in_a_terminal_that_is_narrower_than_a_number(b):
+    b.exec("CREATE TABLE t (x)")
+    b.exec("INSERT INTO t VALUES (-1.2345678901234567e-100), (NULL)")
+    for columns, wanted in ((20, ["-1.2345678901234567…", "NULL"]), (5, ["-1.2…", "NULL"]), (3, ["-1…", "NU…"]),
+                            (1, ["…", "…"])):
+        t = Terminal(columns, 9)
+        p = watch_on_terminal(b, t, "SELECT x FROM t ORDER BY x DESC", stdin=subprocess.DEVNULL)
+        seen = read_until(t.fd, lambda s: s.endswith(b"\033[J"))
+        expect_equal(screen(seen.decode(), columns, 9)[3:5], wanted, f"{columns} columns")
+        ended(p, t)
+
+
 def shown_rows(shown):
     return sum(line[:2] in ("aa", "b ", "c ", "b", "c") for line in shown)
 
