@@ -84,6 +84,25 @@ static bool fill_table(rsq_table_dep *dep, const rsq_catalog_table *t)
     return true;
 }
 
+/*
+ * An older SQLite counts only columns that are stored when it is asked for a
+ * value of the row before or after: 3.40.1 does, 3.54.1 does not, and what lies
+ * between was not tried. Behind one that is not stored it tells another's.
+ */
+#define VERSION_TELLS_COLUMNS 3054001
+
+static bool is_misnumbered(const rsq_catalog_table *t)
+{
+    bool shifted = false;
+
+    for (size_t i = 0; i < t->ncolumns; i++) {
+        if (shifted && !t->columns[i].is_virtual)
+            return sqlite3_libversion_number() < VERSION_TELLS_COLUMNS;
+        shifted = shifted || t->columns[i].is_virtual;
+    }
+    return false;
+}
+
 static bool is_of(const rsq_table_dep *dep, const rsq_catalog_table *t)
 {
     size_t schema_len = strlen(t->schema);
@@ -110,6 +129,8 @@ rsq_table_dep *rsq_analysis_table(rsq_analysis *a, rsq_catalog_table *t)
     d->tables = grown;
     dep = &grown[d->ntables++];
     memset(dep, 0, sizeof *dep);
+    if (is_misnumbered(t))
+        d->everything = true;
     if (fill_table(dep, t))
         return dep;
     a->failed = true;

@@ -696,6 +696,30 @@ static void many_columns(void **state)
     (void)probe_await(all, __FILE__, __LINE__);
 }
 
+/* Of columns behind one that is not stored, the values are those of these columns and not of the next ones.
+ */
+static void behind_a_generated_column(void **state)
+{
+    fixture *f = *state;
+    probe *one, *stored, *keyed;
+
+    fixture_open(f, NULL);
+    EXEC(f, "CREATE TABLE g(id INTEGER PRIMARY KEY, v AS (5), a, s AS (a + 1) STORED, b, c)");
+    EXEC(f, "CREATE INDEX gb ON g(b)");
+    EXEC(f, "INSERT INTO g VALUES (1, 1, 1, 1)");
+    one = WATCH(f, "SELECT b FROM g WHERE id = 1");
+    EXPECT_EVENT(one, "1");
+    keyed = WATCH(f, "SELECT count(*) FROM g WHERE b = 7");
+    EXPECT_EVENT(keyed, "0");
+    stored = WATCH(f, "SELECT s FROM g");
+    EXPECT_EVENT(stored, "2");
+    EXEC(f, "UPDATE g SET b = 7");
+    EXPECT_EVENT(one, "7");
+    EXPECT_EVENT(keyed, "1");
+    EXEC(f, "UPDATE g SET a = 2");
+    EXPECT_EVENT(stored, "3");
+}
+
 /* late: it runs its first time inside a transaction that changed a row already. */
 static void query_opened_during_a_transaction(void **state)
 {
@@ -863,6 +887,7 @@ int main(void)
         CASE(attached_databases),
         CASE(failed_writes),
         CASE(many_columns),
+        CASE(behind_a_generated_column),
         CASE(query_opened_during_a_transaction),
         CASE(volatile_queries_are_refused),
         CASE(dependencies),
