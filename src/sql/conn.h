@@ -58,6 +58,8 @@ typedef struct rsq_request {
     uint32_t json;          /* RSQ_JSON_… */
     size_t bytes_max;       /* of the result; 0: RSQ_RESULT_BYTES_MAX */
     uint32_t origin;        /* of a write; see rsq_call_options.origin */
+    /* Of a read of cells: what is answered if it is the answer, as a reference. NULL: nothing is. */
+    struct rsq_result *like;
 } rsq_request;
 
 typedef enum rsq_shape {

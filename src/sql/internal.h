@@ -347,6 +347,9 @@ rsq_code rsq_rows_take(rsq_conn *c, rsq_stmt *s, const rsq_request *rq, int *rc,
 /* `times` NULL: not measured. */
 rsq_code rsq_rows_take_json(rsq_conn *c, rsq_stmt *s, const rsq_request *rq, int *rc, size_t rows_max,
                             rsq_read_times *times, rsq_result **out, rsq_error *err);
+/* All rows; if they and their columns are those of `rq->like`, a reference to that. `times` may be NULL. */
+rsq_code rsq_rows_compare(rsq_conn *c, rsq_stmt *s, const rsq_request *rq, int rc, rsq_read_times *times,
+                          rsq_result **out, rsq_error *err);
 rsq_code rsq_rows_collect(rsq_conn *c, rsq_stmt *s, const rsq_request *rq, int rc, rsq_result **out,
                           rsq_error *err);
 

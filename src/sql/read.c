@@ -96,6 +96,8 @@ TWICE rsq_code take_rows(rsq_conn *c, rsq_stmt *s, const rsq_request *rq, rsq_sh
 TWICE rsq_code collect(rsq_conn *c, rsq_stmt *s, const rsq_request *rq, rsq_shape shape, int rc, lap *l,
                        rsq_result **out, rsq_error *err)
 {
+    if (rq->like && shape == RSQ_SHAPE_CELLS)
+        return rsq_rows_compare(c, s, rq, rc, l ? &l->read : NULL, out, err);
     if (!l && shape != RSQ_SHAPE_JSON)
         return rsq_rows_collect(c, s, rq, rc, out, err);
     return take_rows(c, s, rq, shape, &rc, SIZE_MAX, l, out, err);
@@ -130,7 +132,8 @@ TWICE rsq_code select_rows(rsq_conn *c, const rsq_request *rq, rsq_shape shape, 
     }
     if (s->reads < RSQ_ONE_ROW_READS && ++s->reads == RSQ_ONE_ROW_READS)
         rsq_stmt_ask_one_row(c, s);
-    r->commit_seq = c->snapshot_seq;
+    if (r != rq->like)
+        r->commit_seq = c->snapshot_seq;
     *out = r;
     return RSQ_OK;
 }

@@ -119,6 +119,26 @@ static inline __attribute__((always_inline)) bool copy_row(rsq_conn *c, sqlite3_
     return true;
 }
 
+/* Rows of another result, from the first on. */
+static bool copy_rows(rsq_builder *b, const rsq_result *from, size_t rows)
+{
+    size_t columns = from->head.columns;
+    const rsq_value *cells = from->head.cells;
+
+    for (; rows > 0; rows--, cells += columns) {
+        rsq_value *to = rsq_builder_row(b);
+
+        if (!to)
+            return false;
+        for (size_t i = 0; i < columns; i++) {
+            to[i] = cells[i];
+            if (cells[i].type >= RSQ_TEXT && !copy_bytes(b, &to[i], cells[i].as.text, cells[i].len))
+                return false;
+        }
+    }
+    return true;
+}
+
 static rsq_code builder_failed(const rsq_builder *b, rsq_error *err)
 {
     if (b->failed == RSQ_ETOOBIG)
@@ -126,10 +146,12 @@ static rsq_code builder_failed(const rsq_builder *b, rsq_error *err)
     return rsq_error_set(err, RSQ_ENOMEM, "out of memory");
 }
 
-/* `times` is a constant NULL, or not. */
+/* `times` is a constant NULL, or not. Nor is `known` always 0: so many rows, which were stepped over, are the
+ * first ones of `rq->like`. */
 static inline __attribute__((always_inline)) rsq_code take(rsq_conn *c, rsq_stmt *s, const rsq_request *rq,
-                                                           int *rc, size_t rows_max, rsq_read_times *times,
-                                                           rsq_result **out, rsq_error *err)
+                                                           int *rc, size_t rows_max, size_t known,
+                                                           rsq_read_times *times, rsq_result **out,
+                                                           rsq_error *err)
 {
     rsq_builder *b = &c->builder;
     size_t columns;
@@ -145,7 +167,11 @@ static inline __attribute__((always_inline)) rsq_code take(rsq_conn *c, rsq_stmt
     columns = s->columns->count;
     if (!rsq_builder_begin(b, columns, rq->bytes_max, &s->rows_hint))
         return rsq_error_set(err, RSQ_ENOMEM, "out of memory");
-    for (size_t row = 0; *rc == SQLITE_ROW && row < rows_max; row++) {
+    if (known && !copy_rows(b, rq->like, known)) {
+        rsq_builder_abandon(b);
+        return builder_failed(b, err);
+    }
+    for (size_t row = known; *rc == SQLITE_ROW && row < rows_max; row++) {
         if (!copy_row(c, s->h, columns)) {
             rsq_builder_abandon(b);
             return builder_failed(b, err);
@@ -168,7 +194,7 @@ static inline __attribute__((always_inline)) rsq_code take(rsq_conn *c, rsq_stmt
 rsq_code rsq_rows_take(rsq_conn *c, rsq_stmt *s, const rsq_request *rq, int *rc, size_t rows_max,
                        rsq_result **out, rsq_error *err)
 {
-    return take(c, s, rq, rc, rows_max, NULL, out, err);
+    return take(c, s, rq, rc, rows_max, 0, NULL, out, err);
 }
 
 #if RSQ_PROFILE
@@ -176,7 +202,7 @@ __attribute__((cold)) rsq_code rsq_rows_take_timed(rsq_conn *c, rsq_stmt *s, con
                                                    size_t rows_max, rsq_read_times *times, rsq_result **out,
                                                    rsq_error *err)
 {
-    return take(c, s, rq, rc, rows_max, times, out, err);
+    return take(c, s, rq, rc, rows_max, 0, times, out, err);
 }
 #endif
 
@@ -184,4 +210,80 @@ rsq_code rsq_rows_collect(rsq_conn *c, rsq_stmt *s, const rsq_request *rq, int r
                           rsq_error *err)
 {
     return rsq_rows_take(c, s, rq, &rc, SIZE_MAX, out, err);
+}
+
+/* --- compared with an answer that there is --- */
+
+static inline bool is_bytes(const rsq_value *cell, const char *bytes, uint32_t len)
+{
+    return cell->len == len && (len == 0 || (bytes && memcmp(cell->as.text, bytes, len) == 0));
+}
+
+/* As rsq_value_same(). */
+static inline bool is_cell(const rsq_value *cell, sqlite3_value *v, bool utf8)
+{
+    const char *bytes;
+    double d;
+
+    switch (sqlite3_value_type(v)) {
+    case SQLITE_INTEGER:
+        return cell->type == RSQ_INTEGER && cell->as.i == sqlite3_value_int64(v);
+    case SQLITE_FLOAT:
+        d = sqlite3_value_double(v);
+        return cell->type == RSQ_REAL && memcmp(&cell->as.d, &d, sizeof d) == 0;
+    case SQLITE_TEXT:
+        bytes = utf8 ? sqlite3_value_blob(v) : (const char *)sqlite3_value_text(v);
+        return cell->type == RSQ_TEXT && is_bytes(cell, bytes, (uint32_t)sqlite3_value_bytes(v));
+    case SQLITE_BLOB:
+        bytes = sqlite3_value_blob(v);
+        return cell->type == RSQ_BLOB && is_bytes(cell, bytes, (uint32_t)sqlite3_value_bytes(v));
+    default:
+        return cell->type == RSQ_NULL;
+    }
+}
+
+static bool is_row(rsq_conn *c, sqlite3_stmt *h, const rsq_value *cells, size_t columns)
+{
+    rsq_row row = rsq_row_of(c, h, columns);
+
+    for (size_t i = 0; i < columns; i++) {
+        if (!is_cell(&cells[i], rsq_row_cell(&row, i), c->utf8))
+            return false;
+    }
+    return true;
+}
+
+/* Step over rows that are those of `like`, from the first on. Returns how many there were. */
+static size_t skip_rows(rsq_conn *c, rsq_stmt *s, const rsq_result *like, int *rc, rsq_read_times *times)
+{
+    size_t columns = like->head.columns, row = 0;
+
+    for (; *rc == SQLITE_ROW && row < like->head.rows; row++) {
+        if (!is_row(c, s->h, like->head.cells + row * columns, columns))
+            break;
+        *rc = rsq_stmt_next(s, times);
+    }
+    return row;
+}
+
+rsq_code rsq_rows_compare(rsq_conn *c, rsq_stmt *s, const rsq_request *rq, int rc, rsq_read_times *times,
+                          rsq_result **out, rsq_error *err)
+{
+    rsq_result *like = rq->like;
+    size_t known = 0;
+
+    if (rc == SQLITE_ROW || rc == SQLITE_DONE) {
+        if (!rsq_stmt_refresh(s))
+            return rsq_error_set(err, RSQ_ENOMEM, "out of memory");
+        if (!c->encoding_known)
+            rsq_conn_ask_encoding(c);
+    }
+    if (s->columns && !like->json && rsq_columns_equal(like->columns, s->columns)) {
+        known = skip_rows(c, s, like, &rc, times);
+        if (rc == SQLITE_DONE && known == like->head.rows) {
+            *out = rsq_result_ref(like);
+            return RSQ_OK;
+        }
+    }
+    return take(c, s, rq, &rc, SIZE_MAX, known, times, out, err);
 }

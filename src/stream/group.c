@@ -183,7 +183,7 @@ static void end_all(batch *b, const rsq_group *g)
     const rsq_comparisons none = {0};
 
     for (size_t i = 0; i < b->count; i++)
-        b->runs[i].repeated = rsq_outcome_equal(&b->runs[i].live->last, &b->runs[i].outcome);
+        rsq_run_compare(&b->runs[i]);
     rsq_mutex_lock(&g->owner->mu);
     for (size_t i = 0; i < b->count; i++)
         rsq_run_end_locked(&b->runs[i], &none);

@@ -4,6 +4,7 @@
 #include <assert.h>
 
 #include "base/error.h"
+#include "base/plant.h"
 #include "base/profile.h"
 #include "sql/clock.h"
 #include "stream/stream.h"
@@ -85,6 +86,13 @@ static rsq_result *refuse_clock(rsq_run *r, rsq_result *result, rsq_error *err)
     return NULL;
 }
 
+/* Row by row with the last answer, so that nothing is built if it is the same. */
+static bool may_compare(const rsq_live *live, rsq_shape shape)
+{
+    return shape == RSQ_SHAPE_CELLS && !(live->owner->index.flags & RSQ_OPEN_NO_SHORTCUTS) &&
+           !RSQ_PLANTED(RSQ_PLANT_ROW_COUNT);
+}
+
 /* What it reads is found out in the snapshot that it is read from, so that no schema change falls between. */
 static rsq_result *run_sql(rsq_run *r, rsq_conn *conn, rsq_error *err)
 {
@@ -100,10 +108,13 @@ static rsq_result *run_sql(rsq_run *r, rsq_conn *conn, rsq_error *err)
     r->compiled = r->code == RSQ_OK;
     if (!r->compiled)
         return NULL;
+    if (may_compare(r->live, shape))
+        rq.like = r->live->last.result;
     asked = rsq_clock_reads();
     r->code = rsq_conn_select(conn, &rq, shape, &result, err);
     if (r->code == RSQ_OK && rsq_clock_reads() != asked && !is_volatile(r->live))
         return refuse_clock(r, result, err);
+    r->compared = r->code == RSQ_OK && rq.like;
     return result;
 }
 
@@ -227,13 +238,20 @@ static void read_leased(rsq_run *r, rsq_core *core)
     rsq_profile_end(RSQ_TIME_STREAM_RUN, began);
 }
 
+void rsq_run_compare(rsq_run *r)
+{
+    const rsq_outcome *last = &r->live->last;
+
+    r->repeated = r->compared ? rsq_outcome_same(last, &r->outcome) : rsq_outcome_equal(last, &r->outcome);
+}
+
 static void finish(rsq_run *r)
 {
     rsq_streams *ss = r->live->owner;
     rsq_comparisons c = {0};
     int64_t began = rsq_profile_begin();
 
-    r->repeated = rsq_outcome_equal(&r->live->last, &r->outcome);
+    rsq_run_compare(r);
     rsq_profile_end(RSQ_TIME_STREAM_COMPARE, began);
     rsq_mutex_lock(&ss->mu);
     if (!r->repeated && rsq_comparisons_collect_locked(&c, r->live)) {

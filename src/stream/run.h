@@ -18,6 +18,7 @@ typedef struct rsq_run {
     rsq_depends *depends; /* owned reference; if it was asked for */
     rsq_outcome outcome;  /* owned reference */
     rsq_reason why;       /* owned; for which it is run */
+    bool compared;        /* the result is the last one itself, or another one */
     bool repeated;        /* the outcome equals the last one */
 } rsq_run;
 
@@ -29,6 +30,9 @@ void rsq_run_read(rsq_run *r, rsq_conn *conn);
 
 /* There is no snapshot to read it in. */
 void rsq_run_fail(rsq_run *r, rsq_code code, const rsq_error *err);
+
+/* Is the outcome the last one once more? With no lock held. */
+void rsq_run_compare(rsq_run *r);
 
 /* The run has ended, unless the live query has: learn, hand over, and see when it runs again. */
 void rsq_run_end_locked(rsq_run *r, const rsq_comparisons *c);

@@ -1,8 +1,8 @@
 /*
  * The writer's shortcuts: a batch that can change one table only goes on without the preupdate hook once all
  * is known of that table, rows side by side are noted as one, and rows of an UPDATE that sets nothing that is
- * read are not looked at. None of that may hide a row from anybody, and with RSQ_OPEN_NO_SHORTCUTS the same
- * queries must be woken.
+ * read are not looked at; and a reader's: the last answer is read along, row by row. None of that may hide a
+ * row from anybody, and with RSQ_OPEN_NO_SHORTCUTS the same queries must be woken.
  */
 #include "fixture.h"
 
@@ -150,6 +150,74 @@ static void changes_are_counted(void **state)
     r = count_up(f, "DELETE FROM tree WHERE id = ?");
     assert_int_equal(rsq_result_changes(r), ROWS);
     rsq_result_unref(r);
+}
+
+/* --- the last answer is read along --- */
+
+/* One row of several is given a value, and the event has it; given it once more, there is no event. */
+static void expect_set(fixture *f, probe *p, const char *value, unsigned id)
+{
+    uint64_t runs = probe_stats(p).runs;
+    rsq_result *fresh = NULL;
+    char sql[128];
+    char *rows;
+
+    snprintf(sql, sizeof sql, "UPDATE v SET x = %s WHERE id = %u", value, id);
+    EXEC(f, sql);
+    WANT(f, RSQ_OK, rsq_select(f->db, "SELECT id, x FROM v ORDER BY id", NULL, 0, NULL, &fresh, &f->err));
+    rows = fixture_dump(fresh);
+    EXPECT_EVENT(p, rows);
+    free(rows);
+    rsq_result_unref(fresh);
+    EXEC(f, sql);
+    EXPECT_QUIET(p);
+    assert_true(probe_stats(p).runs > runs);
+}
+
+static void an_answer_differs_anywhere(void **state)
+{
+    /* No two neighbours are the same, whatever they look like. */
+    static const char *const values[] = {
+        "1",
+        "1.0",
+        "'1'",
+        "x'31'",
+        "NULL",
+        "''",
+        "x''",
+        "0",
+        "0.5",
+        "'text'",
+        "'tex'",
+        "'tent'",
+        "'a longer text than any before'",
+        "x'0001'",
+        "x'0002'",
+        "NULL",
+        "1 IS 1",
+    };
+    rsq_open_options opts = {.size = sizeof opts, .flags = RSQ_OPEN_NO_VALUE_LEVEL};
+    fixture *f = *state;
+    probe *p;
+
+    fixture_open(f, &opts);
+    fixture_canary(f);
+    EXEC(f, "CREATE TABLE v(id INTEGER PRIMARY KEY, x)");
+    EXEC(f, "INSERT INTO v VALUES (1, 'a'), (2, 'b'), (3, 'c')");
+    p = WATCH(f, "SELECT id, x FROM v ORDER BY id");
+    EXPECT_EVENT(p, "1|'a'\n2|'b'\n3|'c'");
+    for (unsigned id = 1; id <= 3; id++) {
+        for (size_t i = 0; i < LENGTH(values); i++)
+            expect_set(f, p, values[i], id);
+        EXEC(f, id == 2 ? "UPDATE v SET x = 'c' WHERE id = 2" : "UPDATE v SET x = 'd'");
+        probe_await(p, __FILE__, __LINE__);
+    }
+    EXEC(f, "INSERT INTO v VALUES (4, 'e')");
+    EXPECT_EVENT(p, "1|'d'\n2|'d'\n3|'d'\n4|'e'");
+    EXEC(f, "DELETE FROM v WHERE id = 4");
+    EXPECT_EVENT(p, "1|'d'\n2|'d'\n3|'d'");
+    EXEC(f, "DELETE FROM v");
+    EXPECT_EVENT(p, "");
 }
 
 /* --- with and without --- */
@@ -359,9 +427,10 @@ static void the_same_queries_are_woken(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        CASE(a_trigger_of_a_later_row), CASE(a_foreign_key_of_a_later_row),
-        CASE(tables_behind_others),     CASE(it_is_looked_at_what_comes_next),
-        CASE(changes_are_counted),      CASE(the_same_queries_are_woken),
+        CASE(a_trigger_of_a_later_row),   CASE(a_foreign_key_of_a_later_row),
+        CASE(tables_behind_others),       CASE(it_is_looked_at_what_comes_next),
+        CASE(changes_are_counted),        CASE(an_answer_differs_anywhere),
+        CASE(the_same_queries_are_woken),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
