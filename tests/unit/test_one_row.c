@@ -229,6 +229,22 @@ static void another_table_of_the_name(void **state)
     assert_false(has_one_row(p, sql, 1));
 }
 
+/* Each read then begins and ends its own snapshot. */
+static void answers_stay_when_not_kept(void **state)
+{
+    answers_stay(state);
+}
+
+static void another_schema_when_not_kept(void **state)
+{
+    another_schema_is_another_program(state);
+}
+
+static void answers_stay_without_shortcuts(void **state)
+{
+    answers_stay(state);
+}
+
 static void not_without_shortcuts(void **state)
 {
     place *p = *state;
@@ -247,9 +263,9 @@ int main(void)
         CASE(a_scan_ends),
         CASE(another_schema_is_another_program),
         CASE(another_table_of_the_name),
-        cmocka_unit_test_setup_teardown(answers_stay, setup_not_kept, teardown),
-        cmocka_unit_test_setup_teardown(another_schema_is_another_program, setup_not_kept, teardown),
-        cmocka_unit_test_setup_teardown(answers_stay, setup_without_shortcuts, teardown),
+        cmocka_unit_test_setup_teardown(answers_stay_when_not_kept, setup_not_kept, teardown),
+        cmocka_unit_test_setup_teardown(another_schema_when_not_kept, setup_not_kept, teardown),
+        cmocka_unit_test_setup_teardown(answers_stay_without_shortcuts, setup_without_shortcuts, teardown),
         cmocka_unit_test_setup_teardown(not_without_shortcuts, setup_without_shortcuts, teardown),
     };
 
