@@ -32,16 +32,10 @@ typedef struct row {
 
 typedef enum side { BEFORE, AFTER } side;
 
-/*
- * Of a row that was written before ALTER TABLE added the column, an older SQLite
- * tells NULL for the value before, and not the column's default: 3.40.1 does,
- * 3.54.1 does not, and what lies between was not tried.
- */
-#define TELLS_DEFAULTS 3054001
-
+/* NULL may stand for the default of a column that is younger than the row. */
 static bool is_doubtful(sqlite3_value *before)
 {
-    return sqlite3_value_type(before) == SQLITE_NULL && sqlite3_libversion_number() < TELLS_DEFAULTS;
+    return sqlite3_value_type(before) == SQLITE_NULL && sqlite3_libversion_number() < RSQ_VERSION_TELLS_ROWS;
 }
 
 static sqlite3_value *value_of(row *r, uint32_t column, side s)

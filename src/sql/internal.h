@@ -58,6 +58,14 @@ enum {
 
 #define RSQ_GUARD_TEMP_TEXT "temporary objects belong to one connection: use them inside rsq_transaction()"
 
+/*
+ * From this version on the preupdate hook is told all that is asked for. An older
+ * one numbers columns behind one that is not stored otherwise, and tells NULL as
+ * the value before of a column that ALTER TABLE added after the row was written.
+ * 3.40.1 does, 3.54.1 does not; what lies between was not tried.
+ */
+#define RSQ_VERSION_TELLS_ROWS 3054001
+
 /* The authorizer's state; see guard.c. */
 typedef struct rsq_guard {
     bool compiling;    /* one of our own prepares is running */

@@ -59,12 +59,6 @@ static bool copy_primary(rsq_table_dep *dep, const rsq_catalog_table *t)
     return true;
 }
 
-/*
- * Before this version SQLite tells NULL as the old value of a column that was
- * added after the row, not the column's default.
- */
-#define VERSION_TELLS_DEFAULTS 3050000
-
 static bool fill_table(rsq_table_dep *dep, const rsq_catalog_table *t)
 {
     size_t schema_len = strlen(t->schema);
@@ -78,26 +72,20 @@ static bool fill_table(rsq_table_dep *dep, const rsq_catalog_table *t)
     memcpy(dep->name + schema_len + 1, t->name, name_len + 1);
     dep->rowid = t->rowid;
     for (size_t i = 0; i < t->ncolumns; i++) {
-        if (t->columns[i].has_default && sqlite3_libversion_number() < VERSION_TELLS_DEFAULTS)
+        if (t->columns[i].has_default && sqlite3_libversion_number() < RSQ_VERSION_TELLS_ROWS)
             rsq_column_set_add(&dep->doubtful, (unsigned)i);
     }
     return true;
 }
 
-/*
- * An older SQLite counts only columns that are stored when it is asked for a
- * value of the row before or after: 3.40.1 does, 3.54.1 does not, and what lies
- * between was not tried. Behind one that is not stored it tells another's.
- */
-#define VERSION_TELLS_COLUMNS 3054001
-
+/* An older SQLite counts only columns that are stored: behind one that is not it tells another's value. */
 static bool is_misnumbered(const rsq_catalog_table *t)
 {
     bool shifted = false;
 
     for (size_t i = 0; i < t->ncolumns; i++) {
         if (shifted && !t->columns[i].is_virtual)
-            return sqlite3_libversion_number() < VERSION_TELLS_COLUMNS;
+            return sqlite3_libversion_number() < RSQ_VERSION_TELLS_ROWS;
         shifted = shifted || t->columns[i].is_virtual;
     }
     return false;
