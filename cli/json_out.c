@@ -148,11 +148,21 @@ void json_add_rows(strbuf *b, const rsq_result *r)
     strbuf_putc(b, ']');
 }
 
+/* Asked once, since it is a system call, and NDJSON is printed line by line. */
+static bool is_on_terminal(void)
+{
+    static int known = -1;
+
+    if (known < 0)
+        known = isatty(STDOUT_FILENO);
+    return known;
+}
+
 void json_print(const char *json, size_t len)
 {
     strbuf safe = {0};
 
-    if (!isatty(STDOUT_FILENO)) {
+    if (!is_on_terminal()) {
         out_write(json, len);
         return;
     }
