@@ -2,9 +2,16 @@
  * Commits of other processes and of other handles: noticed by live queries, soon, without a commit of this
  * one, and without waking anybody for commits of this one.
  */
+#include "async_fixture.h"
 #include "peer.h"
 
-#include <time.h>
+#include <linux/filter.h>
+#include <linux/seccomp.h>
+#include <sched.h>
+#include <signal.h>
+#include <sys/prctl.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
 
 #define COUNTER "SELECT n FROM foreign_counter"
 
@@ -335,9 +342,116 @@ static void many_streams_and_reads(void **state)
     free(streams);
 }
 
+/* --- what it costs a read --- */
+
+/* Exit statuses of the child: otherwise it is the number of a system call. */
+#define NO_CALL 255
+#define NOT_HERE 254
+#define GONE_WRONG 253
+
+static void end_with_the_call(int signo, siginfo_t *info, void *context)
+{
+    (void)signo, (void)context;
+    _exit(info->si_syscall < GONE_WRONG ? info->si_syscall : GONE_WRONG);
+}
+
+/* From here on each system call of this thread ends the process. Allowed are its own end; the clock, which is
+ * none where a program may read it by itself; and to wait for a mutex that another thread has just now. */
+static bool forbid_calls(void)
+{
+    static struct sock_filter program[] = {
+        BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr)),
+        BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_clock_gettime, 4, 0),
+        BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_futex, 3, 0),
+        BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_exit_group, 2, 0),
+        BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_rt_sigreturn, 1, 0),
+        BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_TRAP),
+        BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
+    };
+    const struct sock_fprog filter = {LENGTH(program), program};
+    struct sigaction action = {.sa_sigaction = end_with_the_call, .sa_flags = SA_SIGINFO};
+
+    return sigaction(SIGSYS, &action, NULL) == 0 && prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0 &&
+           prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &filter) == 0;
+}
+
+static bool read_often(rsq_db *db, int times)
+{
+    for (int64_t i = 0; i < times; i++) {
+        rsq_value id = rsq_integer(i % 2 + 1);
+        rsq_result *r;
+
+        if (rsq_select(db, "SELECT v FROM own WHERE id = ?", &id, 1, NULL, &r, NULL) != RSQ_OK)
+            return false;
+        rsq_result_unref(r);
+    }
+    return true;
+}
+
+/* The first event is there before its reader is back, which the next read would take. */
+static bool await_readers(rsq_db *db)
+{
+    rsq_counters c = {.size = sizeof c};
+    rsq_code code;
+
+    while ((code = rsq_stats(db, &c, NULL)) == RSQ_OK && c.readers_leased > 0)
+        sched_yield();
+    return code == RSQ_OK;
+}
+
+static void ignore(rsq_stream *stream, const rsq_stream_event *ev, void *ctx)
+{
+    (void)stream, (void)ev, (void)ctx;
+}
+
+static int read_without_calls(const char *path)
+{
+    /* So long that no snapshot of an idle reader ends meanwhile, which is another thread's doing. */
+    rsq_open_options opts = {.size = sizeof opts, .keep_snapshot_ms = 3600000};
+    rsq_stream_options live = {.size = sizeof live, .event = ignore};
+    rsq_stream *stream;
+    rsq_db *db;
+
+    if (rsq_open(path, &opts, &db, NULL) != RSQ_OK ||
+        rsq_stream_open(db, COUNTER, NULL, 0, &live, &stream, NULL) != RSQ_OK ||
+        rsq_queue_wait(rsq_queue_default(db), FIXTURE_DEADLINE_MS) != RSQ_OK || !await_readers(db) ||
+        !read_often(db, 3000))
+        return GONE_WRONG;
+    if (!forbid_calls())
+        return NOT_HERE;
+    return read_often(db, 3000) ? NO_CALL : GONE_WRONG;
+}
+
+/* Though commits of others are looked out for: in a process of its own, which a system call ends. */
+static void a_read_makes_no_system_call(void **state)
+{
+    fixture *f = *state;
+    int status = 0;
+    pid_t child;
+
+    if (FIXTURE_UNDER_TSAN || UNDER_ASAN)
+        skip(); /* they call the system themselves */
+    fixture_open(f, NULL);
+    EXEC(f, "CREATE TABLE foreign_counter(n INTEGER)");
+    EXEC(f, "CREATE TABLE own(id INTEGER PRIMARY KEY, v)");
+    EXEC(f, "INSERT INTO own VALUES (1, 1), (2, 2)");
+    fixture_close(f);
+    child = fork();
+    if (child == 0)
+        _exit(read_without_calls(f->path));
+    assert_true(child > 0);
+    assert_int_equal(waitpid(child, &status, 0), child);
+    assert_true(WIFEXITED(status));
+    if (WEXITSTATUS(status) == NOT_HERE)
+        skip();
+    if (WEXITSTATUS(status) != NO_CALL)
+        fail_msg("system call %d", WEXITSTATUS(status));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        CASE(a_read_makes_no_system_call),
         CASE(noticed),
         CASE(nothing_is_not_noticed),
         CASE(own_commits_are_own),
