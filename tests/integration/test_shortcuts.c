@@ -234,8 +234,8 @@ static const char *const schema[] = {
     "CREATE INDEX g_partial ON g(a) WHERE c > 3",
     "CREATE TABLE h(id INTEGER PRIMARY KEY, a, b, stored AS (a + 1) STORED, unstored AS (b * 2) VIRTUAL)",
     "CREATE TABLE w(k PRIMARY KEY, a, b, c UNIQUE) WITHOUT ROWID",
-    "CREATE TABLE tree(id INTEGER PRIMARY KEY, code UNIQUE, up REFERENCES tree(code) "
-    "ON UPDATE CASCADE ON DELETE SET NULL, a)",
+    ("CREATE TABLE tree(id INTEGER PRIMARY KEY, code UNIQUE, up REFERENCES tree(code) "
+     "ON UPDATE CASCADE ON DELETE SET NULL, a)"),
 };
 
 /* Of t all keys are intervals of row ids, s is watched without any, m by several. */
