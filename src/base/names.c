@@ -98,7 +98,7 @@ void rsq_names_add(rsq_names *n, const char *schema, const char *table)
     add_owned(n, name);
 }
 
-static bool contains(const rsq_names *n, const char *name)
+bool rsq_names_contain(const rsq_names *n, const char *name)
 {
     for (size_t i = 0; i < n->count; i++) {
         if (same_name(n->names[i], name))
@@ -109,7 +109,7 @@ static bool contains(const rsq_names *n, const char *name)
 
 void rsq_names_add_text(rsq_names *n, const char *name)
 {
-    if (!contains(n, name))
+    if (!rsq_names_contain(n, name))
         add_owned(n, rsq_copy_text(name, strlen(name)));
 }
 
@@ -118,7 +118,7 @@ bool rsq_names_meet(const rsq_names *a, const rsq_names *b)
     if (a->all || b->all)
         return !rsq_names_empty(a) && !rsq_names_empty(b);
     for (size_t i = 0; i < a->count; i++) {
-        if (contains(b, a->names[i]))
+        if (rsq_names_contain(b, a->names[i]))
             return true;
     }
     return false;

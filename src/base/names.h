@@ -32,6 +32,9 @@ void rsq_names_add(rsq_names *n, const char *schema, const char *table);
 /* The same for a name in one piece. */
 void rsq_names_add_text(rsq_names *n, const char *name);
 
+/* Is the name in it? `all` is not looked at. */
+bool rsq_names_contain(const rsq_names *n, const char *name);
+
 /* Do they share a name? `all` shares with everything that is not empty. */
 bool rsq_names_meet(const rsq_names *a, const rsq_names *b);
 

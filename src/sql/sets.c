@@ -15,15 +15,6 @@
 #include "base/alloc.h"
 #include "sql/catalog.h"
 
-static bool is_set(const rsq_names *set, const char *column)
-{
-    for (size_t i = 0; i < set->count; i++) {
-        if (rsq_name_equal(set->names[i], column))
-            return true;
-    }
-    return false;
-}
-
 /* From names to numbers, in the table "schema.table". A name that is no column's is that of the row id: rows
  * whose row id changes are looked at. */
 static void number_columns(rsq_conn *c, const char *target, const rsq_names *set, rsq_column_set *out)
@@ -35,7 +26,7 @@ static void number_columns(rsq_conn *c, const char *target, const rsq_names *set
 
     out->all = set->all || !t || t->kind != RSQ_CATALOG_TABLE;
     for (size_t i = 0; !out->all && i < t->ncolumns; i++) {
-        if (t->columns[i].is_generated || is_set(set, t->columns[i].name))
+        if (t->columns[i].is_generated || rsq_names_contain(set, t->columns[i].name))
             rsq_column_set_add(out, (unsigned)i);
     }
     rsq_catalog_fini(&cat);
