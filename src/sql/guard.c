@@ -132,6 +132,7 @@ static bool is_temp_schema(const char *table, const char *schema)
 /* The statement changes rows of a table. `inner`: the trigger or view that says so. */
 static void note_change(rsq_guard *g, const char *schema, const char *table, const char *inner)
 {
+    g->kind |= RSQ_STMT_DML;
     if (RSQ_PLANTED(RSQ_PLANT_TARGET) && g->table)
         return;
     if (inner || !schema || !table)
@@ -197,20 +198,17 @@ int rsq_guard_authorize(void *guard, int action, const char *arg3, const char *a
         return authorize_temp(g);
     case SQLITE_INSERT:
         note_change(g, schema, arg3, inner);
-        g->kind |= RSQ_STMT_DML;
         /* CREATE TRIGGER temp.t ON a table of main says that it makes one in main: this row tells the truth.
          */
         return is_temp_schema(arg3, schema) ? authorize_temp(g) : SQLITE_OK;
     case SQLITE_UPDATE:
+        note_change(g, schema, arg3, inner);
         g->kind |= RSQ_STMT_UPDATES;
         if (g->notes)
             rsq_names_add_text(&g->notes->sets, arg4 ? arg4 : "");
-        note_change(g, schema, arg3, inner);
-        g->kind |= RSQ_STMT_DML;
         return SQLITE_OK;
     case SQLITE_DELETE:
         note_change(g, schema, arg3, inner);
-        g->kind |= RSQ_STMT_DML;
         return SQLITE_OK;
     case SQLITE_READ:
         if (g->notes)
