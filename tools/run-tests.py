@@ -5,8 +5,9 @@
 
 Meson counts programs; a program here holds many cases, so the cases are counted from the TAP lines
 that Meson logged. A program that crashed, ran out of time or printed no case at all counts as one
-failed case. The last line is `N passed, N failed`; the exit status is 0 only if nothing failed and
-something passed.
+failed case. What failed is named again after all output, a program that died with the beginning of what it
+said on standard error: there a sanitizer's report has its cause. The last line is `N passed, N failed`; the exit
+status is 0 only if nothing failed and something passed.
 """
 import json
 import pathlib
@@ -18,6 +19,14 @@ CASE = re.compile(r"^(not )?ok\b[ \t]*(\d*)[ \t]*(?:-[ \t]*)?(.*)((?:\n#.*)*)", 
 SKIPPED = re.compile(r"#\s*SKIP\b", re.IGNORECASE)
 PLAN = re.compile(r"^1\.\.(\d+)", re.MULTILINE)
 GOOD = ("OK", "EXPECTEDFAIL", "SKIP")
+SAID_LINES = 40
+
+
+def said(record):
+    """What a program said on standard error, as the TAP comment of a failure; its beginning, if it is long."""
+    lines = (record.get("stderr") or "").splitlines()
+    more = [f"({len(lines) - SAID_LINES} lines more)"] if len(lines) > SAID_LINES else []
+    return "".join(f"\n# {line}" for line in lines[:SAID_LINES] + more)
 
 
 class Count:
@@ -50,7 +59,7 @@ class Count:
         died = result == "TIMEOUT" or record["returncode"] < 0 or len(cases) < planned
         unexplained = result not in GOOD and len(self.failed) == failed_before
         if died or (unexplained and (record["returncode"] != 0 or not cases)):
-            self.failed.append(f"{program}: {result}, exit status {record['returncode']}")
+            self.failed.append(f"{program}: {result}, exit status {record['returncode']}{said(record)}")
         elif not cases and result == "SKIP" and record["returncode"] == 0 and not PLAN.search(output):
             self.failed.append(f"{program}: printed no test case")
         elif not cases and result == "SKIP":

@@ -46,5 +46,15 @@ def case(result, status, output, expected):
     return check
 
 
+def died_says_why():
+    count = run_tests.Count()
+    report = "WARNING: data race\n" + "    #0 f\n" * 100
+    count.add_program({"name": "p", "result": "ERROR", "returncode": 66, "stdout": "1..2\nok 1 - a\n", "stderr": report})
+    said = count.failed[0].splitlines()
+    if said[:2] != ["p: ERROR, exit status 66", "# WARNING: data race"] or said[-1] != "# (61 lines more)":
+        raise tap.Failed(f"found {said}")
+
+
 if __name__ == "__main__":
-    tap.main([(name, case(*rest)) for name, *rest in TABLE])
+    tap.main([(name, case(*rest)) for name, *rest in TABLE]
+             + [("a program that died is named with what it said", died_says_why)])
