@@ -300,25 +300,33 @@ static void a_group_on_a_full_disk(void **state)
     assert_int_equal(INTEGER(f, "SELECT count(*) FROM items"), MEMBERS + 1);
 }
 
-/* With synchronous=FULL each commit waits for the disk, and those in one commit for the same. */
+/* With synchronous=FULL each commit waits for the disk, and those in one commit for the same. How many they
+ * are is the machine's business: a group ends after two milliseconds, so it gets several chances. */
 static void a_group_shares_its_sync(void **state)
 {
     fixture *f = *state;
     rsq_counters before = {.size = sizeof before}, after = {.size = sizeof after};
-    rsq_op *ops[MEMBERS] = {0};
+    uint64_t commits = 0;
+    int syncs = 5;
 
     start(f);
     ill(DISK_READ, SQLITE_OK, INT_MAX, 0);
-    for (int i = 0; i < 5; i++)
+    for (int i = 0; i < syncs; i++)
         WANT(f, RSQ_OK, one(f));
-    assert_int_equal(atomic_load(&fault.syncs), 5);
-    WANT(f, RSQ_OK, rsq_stats(f->db, &before, &f->err));
-    submit_together(f, ops);
-    assert_int_equal(finish(ops, RSQ_OK), MEMBERS);
-    WANT(f, RSQ_OK, rsq_stats(f->db, &after, &f->err));
-    assert_int_equal(after.commits - before.commits, 1);
+    assert_int_equal(atomic_load(&fault.syncs), syncs);
+    for (int i = 0; i < 100 && commits != 1; i++) {
+        rsq_op *ops[MEMBERS] = {0};
+
+        WANT(f, RSQ_OK, rsq_stats(f->db, &before, &f->err));
+        submit_together(f, ops);
+        assert_int_equal(finish(ops, RSQ_OK), MEMBERS);
+        WANT(f, RSQ_OK, rsq_stats(f->db, &after, &f->err));
+        commits = after.commits - before.commits;
+        syncs += (int)commits;
+        assert_int_equal(atomic_load(&fault.syncs), syncs);
+    }
+    assert_int_equal(commits, 1);
     assert_int_equal(after.grouped - before.grouped, MEMBERS);
-    assert_int_equal(atomic_load(&fault.syncs), 6);
 }
 
 /* --------------------------------------------------------------------------- a slow disk -- */
@@ -359,7 +367,7 @@ static void answered_after_the_commit(void **state)
     gate_open(&slow.go);
     assert_int_equal(finish(ops, RSQ_OK), MEMBERS);
     assert_int_equal(INTEGER(f, "SELECT count(*) FROM items"), MEMBERS + 1);
-    EXPECT_EVENT(p, "21");
+    EXPECT_REACHES(p, "21");
     well();
     gate_fini(&slow.inside);
     gate_fini(&slow.go);

@@ -247,23 +247,20 @@ static void untold_in_the_snapshot(void **state)
 
 /* ------------------------------------------------------------------- one commit for several -- */
 
-/* Writes that wait for the writer at the same time, to three tables, share a commit: one event, with the rule
- * and the table of each. The one that fails has no part in it. */
-static void reasons_of_a_shared_commit(void **state)
+#define SHARED \
+    "SELECT (SELECT sum(a) FROM items), (SELECT x FROM other WHERE id = 1), (SELECT count(*) FROM third)"
+
+/* Writes to three tables that wait for the writer at the same time. Whether they shared a commit: a group
+ * ends after two milliseconds, which a busy machine may take from its thread. */
+static bool write_together(fixture *f)
 {
     static const char *const sql[] = {"UPDATE items SET a = 11 WHERE id = 1",
                                       "UPDATE other SET x = 9 WHERE id = 1",
                                       "INSERT INTO other VALUES (1, 1)", "INSERT INTO third VALUES (1)"};
-    fixture *f = *state;
     rsq_counters before = {.size = sizeof before}, after = {.size = sizeof after};
     rsq_op *ops[LENGTH(sql)] = {0};
     rsq_tx *tx = NULL;
-    probe *p;
 
-    start(f, NULL);
-    p = WATCH(f, "SELECT (SELECT sum(a) FROM items), (SELECT x FROM other WHERE id = 1), "
-                 "(SELECT count(*) FROM third)");
-    expect_why(p, "30|1|0", RSQ_WHY_FIRST, "");
     WANT(f, RSQ_OK, rsq_begin(f->db, NULL, &tx, &f->err));
     for (size_t i = 0; i < LENGTH(sql); i++)
         WANT_CODE(RSQ_OK, rsq_execute_async(f->db, sql[i], NULL, 0, NULL, &ops[i]));
@@ -275,11 +272,37 @@ static void reasons_of_a_shared_commit(void **state)
         rsq_op_free(ops[i]);
     }
     WANT(f, RSQ_OK, rsq_stats(f->db, &after, &f->err));
-    assert_int_equal(after.groups, before.groups + 1);
-    assert_int_equal(after.commits, before.commits + 1);
-    expect_why(p, "31|9|1", RSQ_WHY_VALUE | RSQ_WHY_ROWS | RSQ_WHY_KEY, "main.items main.other main.third");
-    assert_int_equal(probe_stats(p).woken, 1);
-    assert_int_equal(probe_stats(p).runs, 2);
+    return after.commits == before.commits + 1;
+}
+
+/* Those that share a commit are one event, with the rule and the table of each. The one that fails has no
+ * part in it. */
+static void reasons_of_a_shared_commit(void **state)
+{
+    fixture *f = *state;
+    bool shared = false;
+
+    start(f, NULL);
+    for (int i = 0; i < 100 && !shared; i++) {
+        probe *p;
+
+        EXEC(f, "UPDATE items SET a = 10 WHERE id = 1");
+        EXEC(f, "UPDATE other SET x = 1 WHERE id = 1");
+        EXEC(f, "DELETE FROM third");
+        p = WATCH(f, SHARED);
+        expect_why(p, "30|1|0", RSQ_WHY_FIRST, "");
+        shared = write_together(f);
+        if (shared) {
+            expect_why(p, "31|9|1", RSQ_WHY_VALUE | RSQ_WHY_ROWS | RSQ_WHY_KEY,
+                       "main.items main.other main.third");
+            assert_int_equal(probe_stats(p).woken, 1);
+            assert_int_equal(probe_stats(p).runs, 2);
+        } else {
+            EXPECT_REACHES(p, "31|9|1");
+        }
+        probe_close(p);
+    }
+    assert_true(shared);
 }
 
 int main(void)
