@@ -52,8 +52,16 @@ static void expect_number(probe *p, int64_t n)
     EXPECT_EVENT(p, expected);
 }
 
+static void expect_to_reach(probe *p, int64_t n)
+{
+    char expected[32];
+
+    snprintf(expected, sizeof expected, "%lld", (long long)n);
+    EXPECT_REACHES(p, expected);
+}
+
 /* Each commit of the other process is an event, with its number, though nothing is done here; the quickest of
- * them within 20 ms. */
+ * them within 20 ms, where no sanitizer makes it slow. */
 static void noticed(void **state)
 {
     fixture *f = *state;
@@ -74,7 +82,7 @@ static void noticed(void **state)
             best_us = took_us;
     }
     print_message("# quickest %lld us\n", (long long)best_us);
-    assert_true(best_us <= 20000);
+    assert_true(best_us <= 20000 * SLOWNESS);
     EXPECT_QUIET(p);
 }
 
@@ -238,40 +246,50 @@ static void opened_between(void **state)
 
     start(f, NULL);
     for (int i = 1; i <= 30; i++) {
-        char expected[32];
         probe *p;
 
         peer_send("+");
         p = WATCH(f, COUNTER);
         peer_answer();
-        snprintf(expected, sizeof expected, "%d", i);
-        EXPECT_REACHES(p, expected);
+        expect_to_reach(p, i);
         probe_close(p);
     }
 }
 
-/* It commits as fast as it can: events go on coming, and reads here too. */
-static void a_flood(void **state)
+/* Read until so many of its commits are there; how many events came meanwhile. */
+static int read_in_the_flood(fixture *f, probe *p, int commits)
 {
-    fixture *f = *state;
-    rsq_result *r;
     int events = 0;
-    probe *p;
 
-    start(f, NULL);
-    p = WATCH(f, COUNTER);
-    EXPECT_EVENT(p, "0");
-    peer_send("* 20000");
-    while (events < 5) {
-        WANT(f, RSQ_OK, rsq_select(f->db, COUNTER, NULL, 0, NULL, &r, &f->err));
-        rsq_result_unref(r);
+    while (INTEGER(f, COUNTER) < commits) {
         if (rsq_queue_wait(f->queue, 0) == RSQ_OK)
             WANT_CODE(RSQ_OK, rsq_queue_dispatch(f->queue, 0, NULL));
         for (; p->taken < p->count; p->taken++)
             events++;
     }
-    assert_string_equal(peer_answer(), "20000");
-    EXPECT_REACHES(p, "20000");
+    return events;
+}
+
+/* It commits as fast as it can: events go on coming, and reads here too. How many come of one flood is the
+ * machine's business, which may stop the thread that looks for a while. */
+static void a_flood(void **state)
+{
+    fixture *f = *state;
+    int events = 0, commits = 0;
+    probe *p;
+
+    start(f, NULL);
+    p = WATCH(f, COUNTER);
+    EXPECT_EVENT(p, "0");
+    for (int flood = 0; flood < 50 && events < 5; flood++) {
+        commits += 20000;
+        peer_send("* 20000");
+        events = read_in_the_flood(f, p, commits);
+        assert_int_equal(atoi(peer_answer()), commits);
+    }
+    assert_true(events >= 5);
+    assert_int_equal(peer_value("+"), commits + 1);
+    expect_to_reach(p, commits + 1);
 }
 
 #define MANY 2000
