@@ -105,6 +105,7 @@ static void a_checkpoint_names_who_holds_the_log(void **state)
     EXPECT_ROWS(f, COUNT, "0"); /* reads go on */
     EXEC(f, "INSERT INTO items(name) VALUES ('d')");
     rsq_cursor_close(cursor);
+    opts.timeout_ms = FIXTURE_DEADLINE_MS;
     WANT(f, RSQ_OK, rsq_checkpoint(f->db, &opts, &done, &f->err));
     assert_int_equal(size_of_log(f), 0);
     EXPECT_ROWS(f, COUNT, "1");
@@ -227,6 +228,7 @@ static void another_process_holds_the_log(void **state)
     assert_non_null(strstr(f->err.message, "another process"));
     foreign_go(&other);
     free(foreign_finish(&other));
+    opts.timeout_ms = FIXTURE_DEADLINE_MS;
     WANT(f, RSQ_OK, rsq_checkpoint(f->db, &opts, NULL, &f->err));
 }
 

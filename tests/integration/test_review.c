@@ -240,7 +240,7 @@ static void close_does_not_wait_for_cursors(void **state)
         gate_fini(&h.enough);
         gate_fini(&h.closed);
         VERDICT(&h.v);
-        assert_true(ms < 5000);
+        assert_true(ms < FIXTURE_DEADLINE_MS);
     }
 }
 
@@ -737,32 +737,40 @@ static many_names *make_names(void)
     return m;
 }
 
+/* What this thread has worked: no other program's doing. */
+static double worked_ms(void)
+{
+    struct timespec t;
+
+    assert_int_equal(clock_gettime(CLOCK_THREAD_CPUTIME_ID, &t), 0);
+    return (double)t.tv_sec * 1e3 + (double)t.tv_nsec / 1e6;
+}
+
 /* The time of a call by name grows with the number of names, not with its square or cube. */
 static void many_named_parameters(void **state)
 {
     fixture *f = *state;
     many_names *m = make_names();
     rsq_result *r = NULL;
-    uint64_t start;
-    double ms;
+    double start, ms;
 
     f->db = fixture_open_path(f, ":memory:", NULL);
-    start = now_ns();
+    start = worked_ms();
     WANT(f, RSQ_OK, rsq_select_named(f->db, m->sql, m->named, MANY, NULL, &r, &f->err));
-    ms = ms_since(start);
+    ms = worked_ms() - start;
     EXPECT_RESULT(r, "1999000|2000");
     rsq_result_unref(r);
     print_message("# %d names: %.1f ms\n", MANY, ms);
     assert_true(ms < 2000.0 * SLOWNESS);
 
     /* Errors are found as quickly: one missing, one too many, one twice. */
-    start = now_ns();
+    start = worked_ms();
     WANT(f, RSQ_EINVAL, rsq_select_named(f->db, m->sql, m->named, MANY - 1, NULL, &r, &f->err));
     m->named[7].name = "nobody";
     WANT(f, RSQ_EINVAL, rsq_select_named(f->db, m->sql, m->named, MANY, NULL, &r, &f->err));
     m->named[7].name = m->named[1900].name;
     WANT(f, RSQ_EINVAL, rsq_select_named(f->db, m->sql, m->named, MANY, NULL, &r, &f->err));
-    assert_true(ms_since(start) < 3 * 2000.0 * SLOWNESS);
+    assert_true(worked_ms() - start < 3 * 2000.0 * SLOWNESS);
     free(m);
 }
 
