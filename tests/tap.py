@@ -33,6 +33,8 @@ def run_command(*command, **options):
 def main(cases):
     """Run [(name, function)]; a function passes by returning. Ends the program."""
     failed = False
+    # What has been told stays told, whatever becomes of the program.
+    sys.stdout.reconfigure(line_buffering=True)
     print(f"1..{len(cases)}")
     for number, (name, function) in enumerate(cases, 1):
         try:
