@@ -82,8 +82,8 @@ static void rest_locked(rsq_workers *ws, rsq_spin *spin)
         rsq_spin_slept(spin, ws->called_ns);
     rsq_profile_end(RSQ_TIME_WORKERS_ASLEEP, began);
     /* It may have woken without a signal; then somebody is signalled once too often, never too seldom. */
-    if (ws->coming > 0)
-        ws->coming--;
+    if (ws->signalled > 0)
+        ws->signalled--;
 }
 
 static void run_locked(rsq_workers *ws, rsq_job *job)
@@ -110,8 +110,7 @@ static void *worker_main(void *workers)
     rsq_job *job;
 
     rsq_mutex_lock(&ws->mu);
-    if (ws->coming > 0)
-        ws->coming--;
+    ws->starting--;
     for (;;) {
         job = take_locked(ws);
         if (job) {
@@ -131,7 +130,7 @@ static bool start_one_locked(rsq_workers *ws)
     if (rsq_thread_start(&ws->threads[ws->started], worker_main, ws) != 0)
         return false;
     ws->started++;
-    ws->coming++;
+    ws->starting++;
     return true;
 }
 
@@ -148,11 +147,13 @@ rsq_code rsq_workers_ensure(rsq_workers *ws, rsq_error *err)
 /* One that spins, or comes, takes one job; each other job wants a thread of its own. */
 static void call_for_locked(rsq_workers *ws)
 {
-    if (atomic_load_explicit(&ws->waiting, memory_order_relaxed) <= ws->spinning + ws->coming)
+    unsigned coming = ws->signalled + ws->starting;
+
+    if (atomic_load_explicit(&ws->waiting, memory_order_relaxed) <= ws->spinning + coming)
         return;
-    if (ws->idle > ws->coming) {
+    if (ws->idle > ws->signalled) {
         ws->called_ns = rsq_now_ns();
-        ws->coming++;
+        ws->signalled++;
         rsq_cond_signal(&ws->work);
     } else if (ws->started < ws->max) {
         (void)start_one_locked(ws); /* if it cannot be, the threads there are take the job */

@@ -48,7 +48,8 @@ typedef struct rsq_workers {
     unsigned passed_by; /* urgent jobs taken in a row while a patient one waited */
     unsigned spinning;  /* looks for a job, awake; at most one does */
     unsigned idle;      /* asleep, or signalled and not awake yet */
-    unsigned coming;    /* signalled or just started, and sure to look for a job */
+    unsigned signalled; /* of those: sure to look for a job */
+    unsigned starting;  /* threads that have not looked for their first job yet, and will */
     unsigned started;
     int64_t called_ns; /* when somebody asleep was signalled last */
     bool stopping;
