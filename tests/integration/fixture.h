@@ -33,8 +33,9 @@
 
 #include <resqlite.h>
 
-/** Longest time anything awaited may take; generous, since sanitizers slow everything down. */
-#define FIXTURE_DEADLINE_MS 20000u
+/** Longest time anything awaited may take; generous, since sanitizers slow everything down, and other
+ * programs. */
+#define FIXTURE_DEADLINE_MS 60000u
 
 /** Number of elements of an array. */
 #define LENGTH(array) (sizeof(array) / sizeof((array)[0]))
