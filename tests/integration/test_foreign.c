@@ -107,22 +107,45 @@ static void nothing_is_not_noticed(void **state)
     assert_int_equal(after.woken, before.woken + 1);
 }
 
-/* Commits of this handle are not taken for somebody else's, in whatever moment it looks. */
+/* Commit again and again; how long the longest of them took. */
+static int64_t write_for_a_while(fixture *f)
+{
+    int64_t began_us = now_us(), before_us = began_us, longest_us = 0;
+
+    while (before_us < began_us + 300000) {
+        int64_t took_us;
+
+        EXEC(f, "UPDATE own SET v = v + 1");
+        took_us = now_us() - before_us;
+        before_us += took_us;
+        longest_us = took_us > longest_us ? took_us : longest_us;
+    }
+    return longest_us;
+}
+
+/* Commits of this handle are not taken for somebody else's, in whatever moment it looks; but one whose thread
+ * was away for a tenth of a second before it could tell of it may be, so then there is another attempt. */
 static void own_commits_are_own(void **state)
 {
     fixture *f = *state;
-    int64_t until_us;
+    uint64_t woken = 0;
+    bool own = false;
     probe *p;
 
     start(f, NULL);
     p = WATCH(f, COUNTER);
     EXPECT_EVENT(p, "0");
     EXPECT_QUIET(p);
-    until_us = now_us() + 300000;
-    while (now_us() < until_us)
-        EXEC(f, "UPDATE own SET v = v + 1");
-    EXPECT_QUIET(p);
-    assert_int_equal(probe_stats(p).woken, 0);
+    for (int i = 0; i < 50 && !own; i++) {
+        int64_t longest_us = write_for_a_while(f);
+        uint64_t before = woken;
+
+        EXPECT_QUIET(p);
+        woken = probe_stats(p).woken;
+        own = woken == before;
+        assert_true(own || longest_us >= 50000);
+    }
+    assert_true(own);
     expect_number(p, peer_value("+"));
 }
 
