@@ -14,6 +14,7 @@
 #include <inttypes.h>
 #include <sched.h>
 #include <signal.h>
+#include <spawn.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <time.h>
@@ -1004,11 +1005,30 @@ static void helper_path(char *out, size_t size)
     snprintf(slash + 1, size - (size_t)(slash + 1 - out), "raw_sql");
 }
 
+/* Not by fork(): in the child of a program with threads a sanitizer may wait for a lock that one of them had.
+ */
+void foreign_spawn(foreign *x, char *const argv[])
+{
+    posix_spawn_file_actions_t actions;
+    int in[2], out[2];
+
+    assert_int_equal(pipe2(in, O_CLOEXEC), 0);
+    assert_int_equal(pipe2(out, O_CLOEXEC), 0);
+    assert_int_equal(posix_spawn_file_actions_init(&actions), 0);
+    assert_int_equal(posix_spawn_file_actions_adddup2(&actions, in[0], STDIN_FILENO), 0);
+    assert_int_equal(posix_spawn_file_actions_adddup2(&actions, out[1], STDOUT_FILENO), 0);
+    assert_int_equal(posix_spawn(&x->pid, argv[0], &actions, NULL, argv, environ), 0);
+    posix_spawn_file_actions_destroy(&actions);
+    close(in[0]);
+    close(out[1]);
+    x->to = in[1];
+    x->from = out[0];
+}
+
 void foreign_start(fixture *f, foreign *x, const char *path, const char *const *sql, size_t n)
 {
     char helper[1024];
     char *argv[16];
-    int in[2], out[2];
 
     (void)f;
     assert_true(n + 3 <= LENGTH(argv));
@@ -1018,23 +1038,7 @@ void foreign_start(fixture *f, foreign *x, const char *path, const char *const *
     for (size_t i = 0; i < n; i++)
         argv[i + 2] = (char *)(uintptr_t)sql[i];
     argv[n + 2] = NULL;
-    assert_int_equal(pipe(in), 0);
-    assert_int_equal(pipe(out), 0);
-    x->pid = fork();
-    if (x->pid == 0) {
-        dup2(in[0], 0);
-        dup2(out[1], 1);
-        /* The child must not hold the descriptors of the database: none of them is for it. */
-        for (int fd = 3; fd < 256; fd++)
-            close(fd);
-        execv(helper, argv);
-        _exit(127);
-    }
-    assert_true(x->pid > 0);
-    close(in[0]);
-    close(out[1]);
-    x->to = in[1];
-    x->from = out[0];
+    foreign_spawn(x, argv);
 }
 
 void foreign_await(foreign *x)

@@ -314,6 +314,8 @@ typedef struct foreign {
     int from; /**< its standard output */
 } foreign;
 
+/** Start a program: `argv[0]`. */
+void foreign_spawn(foreign *x, char *const argv[]);
 /** Start it on `path` with the statements; "-" stops it until foreign_go(). */
 void foreign_start(fixture *f, foreign *x, const char *path, const char *const *sql, size_t n);
 /** Wait until it stopped at a "-". */

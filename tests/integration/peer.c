@@ -1,6 +1,5 @@
 #include "peer.h"
 
-#include <fcntl.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -67,26 +66,9 @@ void peer_start(const char *path)
 {
     char helper[1024];
     char *argv[3] = {helper, (char *)(uintptr_t)path, NULL};
-    int in[2], out[2];
 
     helper_path(helper, sizeof helper);
-    assert_int_equal(pipe2(in, O_CLOEXEC), 0);
-    assert_int_equal(pipe2(out, O_CLOEXEC), 0);
-    other.process.pid = fork();
-    if (other.process.pid == 0) {
-        dup2(in[0], 0);
-        dup2(out[1], 1);
-        /* The child must not hold the descriptors of the database: none of them is for it. */
-        for (int fd = 3; fd < 256; fd++)
-            close(fd);
-        execv(helper, argv);
-        _exit(127);
-    }
-    assert_true(other.process.pid > 0);
-    close(in[0]);
-    close(out[1]);
-    other.process.to = in[1];
-    other.process.from = out[0];
+    foreign_spawn(&other.process, argv);
     other.runs = true;
     assert_string_equal(peer_answer(), "ok");
 }
