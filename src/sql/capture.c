@@ -321,19 +321,10 @@ static bool is_overlooked(const rsq_capture *cap, sqlite3 *db, int op, const cha
            (RSQ_PLANTED(RSQ_PLANT_FIRST_TABLE) && cap->last_table && cap->last_table != table);
 }
 
-/* The text is "schema.table". */
-static bool is_named(const char *text, const char *schema, const char *table)
-{
-    size_t schema_len = strlen(schema);
-
-    return strncmp(text, schema, schema_len) == 0 && text[schema_len] == '.' &&
-           strcmp(text + schema_len + 1, table) == 0;
-}
-
 /* Does the statement that runs change nothing that is watched in the rows of the table that it updates? */
 static bool is_spared(const rsq_capture *cap, const char *schema, const char *table)
 {
-    return cap->runs && is_named(cap->runs->target, schema, table) &&
+    return cap->runs && rsq_target_is(cap->runs->target, schema, table) &&
            rsq_stmt_spares(cap->runs, cap->table->watch);
 }
 
@@ -394,7 +385,7 @@ static bool is_told(const rsq_capture *cap, const char *target)
 {
     const rsq_table_change *t = cap->table;
 
-    if (!cap->last_table || !is_named(target, cap->last_schema, cap->last_table))
+    if (!cap->last_table || !rsq_target_is(target, cap->last_schema, cap->last_table))
         return false;
     return !t || t->unknown || (t->bits == RSQ_WATCH_ROW && t->watch->nkeys == 0);
 }

@@ -411,6 +411,7 @@ void rsq_conn_close(rsq_conn *c)
     rsq_conn_finalize_controls(c);
     rsq_builder_fini(&c->builder);
     rsq_capture_fini(&c->capture);
+    rsq_free(c->guard.target);
     rsq_changes_fini(&c->committed);
     rsq_functions_fini(&c->functions);
     /* Before: with a statement of the program's own the files stay open until that is finalised. */

@@ -129,38 +129,52 @@ static bool is_temp_schema(const char *table, const char *schema)
     return schema && sqlite3_stricmp(schema, "temp") == 0 && is_listed(names, COUNT(names), table);
 }
 
+/* NULL: no memory. */
+static char *make_target(const char *schema, const char *table)
+{
+    size_t schema_len = strlen(schema), table_len = strlen(table);
+    char *target = rsq_alloc(schema_len + table_len + 2);
+
+    if (!target)
+        return NULL;
+    memcpy(target, schema, schema_len);
+    target[schema_len] = '.';
+    memcpy(target + schema_len + 1, table, table_len + 1);
+    return target;
+}
+
+bool rsq_target_is(const char *target, const char *schema, const char *table)
+{
+    size_t schema_len = strlen(schema);
+
+    return strncmp(target, schema, schema_len) == 0 && target[schema_len] == '.' &&
+           strcmp(target + schema_len + 1, table) == 0;
+}
+
 /* The statement changes rows of a table. `inner`: the trigger or view that says so. */
 static void note_change(rsq_guard *g, const char *schema, const char *table, const char *inner)
 {
     g->kind |= RSQ_STMT_DML;
-    if (RSQ_PLANTED(RSQ_PLANT_TARGET) && g->table)
+    if (RSQ_PLANTED(RSQ_PLANT_TARGET) && g->target)
         return;
     if (inner || !schema || !table)
         g->others = true;
     if (g->others)
         return;
-    if (g->table && (strcmp(g->table, table) != 0 || strcmp(g->schema, schema) != 0))
-        g->others = true;
-    g->schema = schema;
-    g->table = table;
+    if (!g->target)
+        g->target = make_target(schema, table);
+    g->others = !g->target || !rsq_target_is(g->target, schema, table);
 }
 
-char *rsq_guard_target(const rsq_guard *g)
+char *rsq_guard_take_target(rsq_guard *g)
 {
-    size_t schema_len, table_len;
-    char *target;
+    char *target = g->target;
 
-    if (!g->table || g->others || (g->kind & RSQ_STMT_SCHEMA))
-        return NULL;
-    schema_len = strlen(g->schema);
-    table_len = strlen(g->table);
-    target = rsq_alloc(schema_len + table_len + 2);
-    if (!target)
-        return NULL;
-    memcpy(target, g->schema, schema_len);
-    target[schema_len] = '.';
-    memcpy(target + schema_len + 1, g->table, table_len + 1);
-    return target;
+    g->target = NULL;
+    if (!g->others && !(g->kind & RSQ_STMT_SCHEMA))
+        return target;
+    rsq_free(target);
+    return NULL;
 }
 
 int rsq_guard_authorize(void *guard, int action, const char *arg3, const char *arg4, const char *schema,

@@ -73,8 +73,9 @@ typedef struct rsq_guard {
     uint32_t kind;     /* collected RSQ_STMT_… */
     char refused[256]; /* why it was refused; empty: it was not */
     rsq_notes *notes;  /* borrowed; collects what is read, or NULL */
-    /* Borrowed while it compiles: the table whose rows it changes, NULL: none is known yet. */
-    const char *schema, *table;
+    /* Owned: "schema.table", whose rows it changes; NULL: none so far. A copy, since a compilation that finds
+     * its schema outdated begins again with another one, and the first one's names are gone. */
+    char *target;
     bool others; /* it may change rows of another one too */
 } rsq_guard;
 
@@ -286,8 +287,11 @@ rsq_code rsq_conn_compile_next(rsq_conn *c, const char *sql, size_t len, unsigne
                                const char **tail, rsq_error *err);
 
 /* guard.c: "schema.table", if the statement that was compiled last can change rows of that table alone; NULL:
- * of others too, or of none, or no memory. The caller frees it. */
-char *rsq_guard_target(const rsq_guard *g);
+ * of others too, or of none, or no memory. Transferred: asked once. */
+char *rsq_guard_take_target(rsq_guard *g);
+
+/* guard.c: is it of this table? */
+bool rsq_target_is(const char *target, const char *schema, const char *table);
 
 /* prepare.c: what the statement that was compiled last is; RSQ_STMT_…. */
 uint32_t rsq_stmt_kind(const rsq_conn *c, sqlite3_stmt *h);

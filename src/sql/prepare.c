@@ -45,7 +45,8 @@ rsq_code rsq_conn_compile_next(rsq_conn *c, const char *sql, size_t len, unsigne
     if (len >= INT32_MAX)
         return rsq_error_set(err, RSQ_ETOOBIG, "the SQL is too long");
     c->guard.kind = 0;
-    c->guard.table = NULL;
+    rsq_free(c->guard.target);
+    c->guard.target = NULL;
     c->guard.others = false;
     c->guard.refused[0] = '\0';
     c->guard.compiling = true;
@@ -117,7 +118,7 @@ static rsq_code compile_new(rsq_conn *c, const rsq_request *rq, uint64_t hash, r
     }
     s->nparams = sqlite3_bind_parameter_count(s->h);
     s->kind = rsq_stmt_kind(c, s->h);
-    s->target = rsq_guard_target(&c->guard);
+    s->target = rsq_guard_take_target(&c->guard);
     *out = s;
     return RSQ_OK;
 

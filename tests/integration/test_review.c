@@ -2,7 +2,8 @@
  * Promises at the edges, each of which was broken once: cursors whose deadline has passed before they are
  * open, and databases that close meanwhile; temporary objects by their other spelling; commit numbers while
  * another process commits; a read-only database without a log; thousands of named parameters; a file whose
- * encoding somebody else chooses.
+ * encoding somebody else chooses; a statement that is compiled twice, since another process changed the
+ * schema.
  *
  * The other process is raw_sql, given thousands of statements in one argument: it commits as fast as it can,
  * and the test does its own part until the output of that process says that it has done its share.
@@ -867,6 +868,30 @@ static void encoding_chosen_by_another_process(void **state)
     }
 }
 
+/* ----------------------------------------------------------- a schema that is outdated -- */
+
+/*
+ * With the schema that it knows SQLite comes as far as the column that it does not know, finds out that the
+ * schema is another one by now, and begins again. What the authorizer was told before is gone then.
+ */
+static void columns_that_another_process_adds(void **state)
+{
+    fixture *f = *state;
+    probe *p;
+
+    fixture_open(f, NULL);
+    EXEC(f, "CREATE TABLE t(id INTEGER PRIMARY KEY, a)");
+    EXEC(f, "INSERT INTO t VALUES (1, 1)");
+    p = WATCH(f, "SELECT count(*) FROM t");
+    EXPECT_EVENT(p, "1");
+    free(foreign_sql(f, f->path, "ALTER TABLE t ADD COLUMN b"));
+    EXEC(f, "UPDATE t SET a = 2, b = 3");
+    EXPECT_ROWS(f, "SELECT * FROM t", "1|2|3");
+    free(foreign_sql(f, f->path, "ALTER TABLE t ADD COLUMN c"));
+    EXEC(f, "INSERT INTO t(a, b) VALUES (4, 5) ON CONFLICT DO UPDATE SET a = 6, c = 7");
+    EXPECT_REACHES(p, "2");
+}
+
 /* ----------------------------------------------------------------------- attaching -- */
 
 static void expect_not_attached(fixture *f, const char *path, const char *attached)
@@ -926,6 +951,7 @@ int main(void)
         CASE(many_named_parameters),
         CASE(one_parameter_by_two_names),
         CASE(encoding_chosen_by_another_process),
+        CASE(columns_that_another_process_adds),
         CASE(main_cannot_be_attached),
     };
 
