@@ -120,15 +120,16 @@ void rsq_stream_emit_locked(rsq_stream *s, const rsq_outcome *o, const rsq_reaso
 /* --- out of it --- */
 
 /* What a dispatch takes out of a stream. */
-typedef struct delivery {
-    rsq_stream *s;       /* owned reference: the queue's */
-    rsq_outcome outcome; /* a reference; none: nothing to tell */
-    rsq_outcome before;  /* a reference that is given up */
-    rsq_result *shown;   /* owned reference: what a difference begins with; NULL: nothing */
-    rsq_diff *diff;      /* owned reference; NULL: not computed */
-    rsq_reason why;      /* owned */
-    uint64_t commit_seq; /* of the event of a result */
-    bool compares;       /* `outcome` may have the bytes of `before` */
+typedef struct rsq_delivery {
+    struct rsq_delivery *next; /* in its group, until it is told */
+    rsq_stream *s;             /* owned reference: the queue's */
+    rsq_outcome outcome;       /* a reference; none: nothing to tell */
+    rsq_outcome before;        /* a reference that is given up */
+    rsq_result *shown;         /* owned reference: what a difference begins with; NULL: nothing */
+    rsq_diff *diff;            /* owned reference; NULL: not computed */
+    rsq_reason why;            /* owned */
+    uint64_t commit_seq;       /* of the event of a result */
+    bool compares;             /* `outcome` may have the bytes of `before` */
     bool ended;
     bool end;
 } delivery;
@@ -303,14 +304,64 @@ static rsq_stream *pop_ready_locked(rsq_group *g)
     return s;
 }
 
-/* A callback of the group may have closed it after it was taken: then only its end is left, in a place of its
- * own. */
-static void forget_if_closed(delivery *d)
+void rsq_stream_forget_taken_locked(rsq_stream *s)
 {
-    rsq_mutex_lock(&d->s->owner->mu);
-    if (d->s->user_closed)
+    for (delivery *d = s->group ? s->group->taken : NULL; d; d = d->next) {
+        if (d->s != s)
+            continue;
+        /* A difference begins with what was told. */
+        if (s->mode == RSQ_STREAM_DIFFERENCE && d->outcome.result) {
+            rsq_result *shown = d->shown;
+
+            d->shown = s->shown;
+            s->shown = shown;
+        }
+        if (d->outcome.result)
+            s->counters.replaced++;
+        if (d->why.rules & RSQ_WHY_FIRST)
+            s->opening_told = false;
         rsq_outcome_clear(&d->outcome);
-    rsq_mutex_unlock(&d->s->owner->mu);
+    }
+}
+
+/* Each is in the list until it is told, so that what its stream has left meanwhile can be forgotten. */
+static bool tell_taken(rsq_group *g)
+{
+    bool called = false;
+
+    for (;;) {
+        delivery *d;
+
+        rsq_mutex_lock(&g->owner->mu);
+        d = g->taken;
+        if (d)
+            g->taken = d->next;
+        rsq_mutex_unlock(&g->owner->mu);
+        if (!d)
+            return called;
+        called = carry_out(d, true) || called;
+    }
+}
+
+/* What is ready, as one list. Returns its memory, the caller's; NULL: there is none. */
+static delivery *take_ready(rsq_group *g)
+{
+    size_t ready = 0;
+    delivery *all;
+
+    rsq_mutex_lock(&g->owner->mu);
+    assert(!g->taken);
+    for (const rsq_stream *s = g->ready; s; s = s->ready_next)
+        ready++;
+    all = rsq_alloc((ready + 1) * sizeof *all);
+    for (size_t i = 0; all && i < ready; i++) {
+        all[i] = take_locked(pop_ready_locked(g), true);
+        all[i].next = i + 1 < ready ? &all[i + 1] : NULL;
+    }
+    if (all && ready > 0)
+        g->taken = all;
+    rsq_mutex_unlock(&g->owner->mu);
+    return all;
 }
 
 /* Without memory for all of them at once they are taken one by one. */
@@ -333,27 +384,20 @@ static bool deliver_one_by_one(rsq_group *g, bool deliver)
     }
 }
 
+/*
+ * A callback may dispatch its queue again. What the dispatch around it has taken
+ * is told first then, so that no stream is told something older afterwards.
+ */
 bool rsq_group_deliver(rsq_queue_node *node, bool deliver)
 {
     rsq_group *g = (rsq_group *)(void *)((char *)node - offsetof(rsq_group, node));
-    size_t count = 0, ready = 0;
-    bool called = false;
-    delivery *all;
+    bool called = deliver && tell_taken(g);
+    delivery *all = deliver ? take_ready(g) : NULL;
 
-    rsq_mutex_lock(&g->owner->mu);
-    for (const rsq_stream *s = g->ready; s; s = s->ready_next)
-        ready++;
-    all = rsq_alloc((ready + 1) * sizeof *all);
-    for (; all && count < ready; count++)
-        all[count] = take_locked(pop_ready_locked(g), deliver);
-    rsq_mutex_unlock(&g->owner->mu);
-    for (size_t i = 0; i < count; i++) {
-        if (i > 0)
-            forget_if_closed(&all[i]);
-        called = carry_out(&all[i], deliver) || called;
-    }
-    if (!all)
-        called = deliver_one_by_one(g, deliver);
+    if (all)
+        called = tell_taken(g) || called;
+    else
+        called = deliver_one_by_one(g, deliver) || called;
     rsq_free(all);
     rsq_group_unref(g);
     return called;

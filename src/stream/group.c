@@ -40,7 +40,7 @@ void rsq_group_unref(rsq_group *g)
 {
     if (!g || atomic_fetch_sub_explicit(&g->refs, 1, memory_order_acq_rel) != 1)
         return;
-    assert(!g->lives && !g->ready);
+    assert(!g->lives && !g->ready && !g->taken);
     rsq_queue_unref(g->queue);
     rsq_streams_unref(g->owner);
     rsq_free(g);

@@ -35,6 +35,7 @@ typedef struct rsq_group {
     bool active;              /* its job waits or runs */
     struct rsq_stream *ready; /* those with something to deliver, a reference each, in order */
     struct rsq_stream *ready_last;
+    struct rsq_delivery *taken; /* by the thread that dispatches, and not told yet, in order; borrowed */
 
     rsq_job job;         /* the workers' while it waits */
     rsq_queue_node node; /* the queue's while it waits */

@@ -142,6 +142,7 @@ void rsq_stream_leave_locked(rsq_stream *s)
     if (s->pending_why.rules & RSQ_WHY_FIRST)
         s->opening_told = false; /* what is dropped was not told */
     rsq_stream_replace_locked(s);
+    rsq_stream_forget_taken_locked(s);
     rsq_outcome_clear(&s->handed);
     s->compares = false;
 }
@@ -185,6 +186,7 @@ void rsq_stream_close(rsq_stream *s)
     atomic_fetch_add_explicit(&ss->refs, 1, memory_order_relaxed);
     s->user_closed = true;
     rsq_stream_drop_locked(s);
+    rsq_stream_forget_taken_locked(s);
     if (s->live)
         rsq_stream_end_locked(s);
     else if (s->end_lost)

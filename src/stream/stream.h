@@ -83,4 +83,8 @@ void rsq_stream_drop_locked(rsq_stream *s);
 /* The same, because something newer takes its place or there is nothing to tell any more. */
 void rsq_stream_replace_locked(rsq_stream *s);
 
+/* Forget what a dispatch has taken out of the stream, with others of its group, and not told yet; but for the
+ * end. */
+void rsq_stream_forget_taken_locked(rsq_stream *s);
+
 #endif

@@ -4,6 +4,8 @@
  */
 #include "fixture.h"
 
+#include <sched.h>
+
 #include <stdatomic.h>
 #include <time.h>
 
@@ -832,6 +834,123 @@ static void closed_inside_a_group(void **state)
     assert_int_equal(a->ends + b->ends, 1);
 }
 
+/* Two streams of a group, both with an event on the way: the first one that is told does something. */
+typedef struct pair {
+    probe *a, *b;
+    bool done;
+} pair;
+
+static probe *watch_in_pair(fixture *f, pair *both, const char *sql, uint32_t mode,
+                            void (*then)(probe *p, const probe_event *ev, void *ctx))
+{
+    const rsq_value one = rsq_integer(1);
+    rsq_stream_options opts;
+    probe *p = probe_new(f, fixture_queue(f), &opts);
+
+    p->may_repeat = true;
+    p->then = then;
+    p->then_ctx = both;
+    opts.group = 5;
+    opts.mode = mode;
+    WANT(f, RSQ_OK, rsq_stream_open(f->db, sql, &one, 1, &opts, &p->stream, &f->err));
+    return p;
+}
+
+static void move_the_other(probe *p, const probe_event *ev, void *ctx)
+{
+    const rsq_value two = rsq_integer(2);
+    pair *both = ctx;
+
+    (void)ev;
+    if (!p->taken || both->done)
+        return;
+    both->done = true;
+    (void)rsq_stream_set_params(p == both->a ? both->b->stream : both->a->stream, &two, 1, NULL);
+}
+
+/* What waits for the old parameters is dropped, also when the group's events are being delivered; and a
+ * difference begins with what was told. */
+static void a_callback_moves_another_of_its_group(void **state)
+{
+    fixture *f = *state;
+    pair both = {0};
+    probe *moved;
+
+    start(f);
+    EXEC(f, "CREATE TABLE v(k INTEGER PRIMARY KEY, n)");
+    EXEC(f, "INSERT INTO v VALUES (1, 10), (2, 20)");
+    both.a = watch_in_pair(f, &both, "SELECT n FROM v WHERE k = ?", RSQ_STREAM_DIFFERENCE, move_the_other);
+    both.b =
+        watch_in_pair(f, &both, "SELECT n + 0 FROM v WHERE k = ?", RSQ_STREAM_DIFFERENCE, move_the_other);
+    EXPECT_EVENT(both.a, "10");
+    EXPECT_EVENT(both.b, "10");
+    EXEC(f, "UPDATE v SET n = 11 WHERE k = 1");
+    while (both.a->count < 2 || both.b->count < 2) {
+        WANT_CODE(RSQ_OK, rsq_queue_wait(f->queue, FIXTURE_DEADLINE_MS));
+        WANT_CODE(RSQ_OK, rsq_queue_dispatch(f->queue, 0, NULL));
+    }
+    assert_true(both.done);
+    moved = newest_value(both.a) == 20 ? both.a : both.b;
+    EXPECT_KIND(moved, RSQ_EVENT_DIFFERENCE);
+    EXPECT_RESULT(moved->events[1].before, "10");
+    EXPECT_RESULT(moved->events[1].result, "20");
+    both.a->then = both.b->then = NULL;
+    EXPECT_QUIET(moved);
+}
+
+static bool is_settled(const probe *p, uint64_t seq)
+{
+    rsq_stream_counters c = {.size = sizeof c};
+
+    return rsq_stream_stats(p->stream, &c) != RSQ_OK || c.settled_seq >= seq;
+}
+
+/* Writes, and takes what comes of it in a dispatch of its own. */
+static void dispatch_within(probe *p, const probe_event *ev, void *ctx)
+{
+    pair *both = ctx;
+    rsq_result *r = NULL;
+
+    (void)ev;
+    if (!p->taken || both->done)
+        return;
+    both->done = true;
+    if (rsq_execute(p->f->db, "UPDATE v SET n = 12 WHERE k = 1", NULL, 0, NULL, &r, NULL) != RSQ_OK)
+        return;
+    while (!is_settled(both->a, rsq_result_commit_seq(r)) || !is_settled(both->b, rsq_result_commit_seq(r)))
+        sched_yield();
+    rsq_result_unref(r);
+    (void)rsq_queue_dispatch(p->queue, 0, NULL);
+}
+
+/* Nobody is told something older after that: the probes see that numbers rise, and how differences begin. */
+static void a_callback_dispatches_its_group_again(void **state)
+{
+    fixture *f = *state;
+    pair both = {0};
+
+    start(f);
+    EXEC(f, "CREATE TABLE v(k INTEGER PRIMARY KEY, n)");
+    EXEC(f, "INSERT INTO v VALUES (1, 10)");
+    both.a = watch_in_pair(f, &both, "SELECT n FROM v WHERE k = ?", RSQ_STREAM_DIFFERENCE, dispatch_within);
+    both.b = watch_in_pair(f, &both, "SELECT n + 0 FROM v WHERE k = ?", RSQ_STREAM_RESULT, dispatch_within);
+    both.a->may_repeat = both.b->may_repeat = false;
+    EXPECT_EVENT(both.a, "10");
+    EXPECT_EVENT(both.b, "10");
+    EXEC(f, "UPDATE v SET n = 11 WHERE k = 1");
+    EXPECT_KIND(both.a, RSQ_EVENT_DIFFERENCE);
+    assert_true(both.done);
+    EXPECT_RESULT(both.a->events[1].before, "10");
+    EXPECT_RESULT(both.a->events[1].result, "11");
+    EXPECT_KIND(both.a, RSQ_EVENT_DIFFERENCE);
+    EXPECT_RESULT(both.a->events[2].before, "11");
+    EXPECT_RESULT(both.a->events[2].result, "12");
+    EXPECT_EVENT(both.b, "11");
+    EXPECT_EVENT(both.b, "12");
+    both.a->then = both.b->then = NULL;
+    EXPECT_QUIET(both.b);
+}
+
 /* A group has one queue; its errors are its members' own; and it comes and goes with its members. */
 static void members_of_a_group(void **state)
 {
@@ -1370,6 +1489,8 @@ int main(void)
         CASE(a_group_shows_one_commit),
         CASE(a_group_is_one_dispatch),
         CASE(closed_inside_a_group),
+        CASE(a_callback_moves_another_of_its_group),
+        CASE(a_callback_dispatches_its_group_again),
         CASE(members_of_a_group),
         CASE(a_group_loses_its_queue),
         CASE(own_commits_are_left_out),
