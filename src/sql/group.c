@@ -4,7 +4,8 @@
  *
  * Each has the outcome that it would have had in a transaction of its own:
  *
- * - A statement that fails is undone alone; SQLite does so in any transaction.
+ * - A statement that fails is undone alone; SQLite does so in any transaction, or
+ *   nearly (see may_leave_rows() in write.c).
  * - One that leaves a deferred foreign key violated would have failed at its own
  *   COMMIT. Nobody after it may repair that.
  * - One that makes SQLite roll back the transaction (OR ROLLBACK,
@@ -12,9 +13,9 @@
  * - After an error of the machine, such as a full disk or no memory, nothing is
  *   known of the others.
  *
- * In the last three cases, and when COMMIT itself fails, the whole group is
- * undone, and its members are run again, each by itself. Only plain statements
- * take part (see shared()), which can be run twice without a trace.
+ * In the last three cases, and when rows were left or COMMIT itself fails, the
+ * whole group is undone, and its members are run again, each by itself. Only plain
+ * statements take part (see shared()), which can be run twice without a trace.
  */
 #include "sql/internal.h"
 
@@ -121,7 +122,8 @@ static bool stands(rsq_conn *c, const rsq_member *m)
 {
     if (!m->ran)
         return true;
-    return is_its_own(m->code) && !c->broken && !sqlite3_get_autocommit(c->db) && !leaves_violation(c);
+    return is_its_own(m->code) && !c->left_rows && !c->broken && !sqlite3_get_autocommit(c->db) &&
+           !leaves_violation(c);
 }
 
 /* The next one, linked behind `m`; NULL: none. */

@@ -105,25 +105,41 @@ void rsq_conn_fill_result(rsq_conn *c, rsq_result *r, size_t room, int64_t chang
 }
 
 /*
+ * SQLite undoes a statement that fails if it has foreseen that, as it has for each
+ * constraint. It has not for a value that a STRICT table does not take, among others:
+ * in a transaction the rows before that one stay.
+ */
+static bool may_leave_rows(const rsq_conn *c)
+{
+    int rc = sqlite3_extended_errcode(c->db);
+
+    return !rsq_table_bits_empty(&c->capture.statement) &&
+           ((rc & 0xff) != SQLITE_CONSTRAINT || rc == SQLITE_CONSTRAINT_DATATYPE);
+}
+
+/*
  * RETURNING: all rows are changed before the first one is given, and a reset in
  * between commits them. So it is a unit: when the rows cannot be handed over,
  * for want of memory or over the caller's limit, they are not changed. What
- * SQLite itself decided after a failure (OR FAIL keeps rows) stands.
+ * SQLite itself decided after a failure (OR FAIL keeps rows) stands, but for rows
+ * that it leaves only because there is a transaction around the statement.
  */
 static rsq_code execute_returning(rsq_conn *c, rsq_stmt *s, const rsq_request *rq, rsq_result **out,
                                   rsq_error *err)
 {
     rsq_error ignored;
     rsq_unit unit;
+    bool left;
     rsq_code code = rsq_unit_begin(&unit, c, RSQ_UNIT_STATEMENT, rq->origin, err);
 
     if (code != RSQ_OK)
         return code;
     rsq_capture_statement_begin(c);
     code = step_once(c, s, rq, true, out, err);
+    left = code != RSQ_OK && may_leave_rows(c);
     rsq_capture_statement_end(c, s->kind);
     rsq_conn_note_rowid(c, s->kind);
-    if (code == RSQ_ETOOBIG || code == RSQ_ENOMEM || sqlite3_get_autocommit(c->db))
+    if (code == RSQ_ETOOBIG || code == RSQ_ENOMEM || left || sqlite3_get_autocommit(c->db))
         rsq_unit_undo(&unit);
     else if (code != RSQ_OK)
         (void)rsq_unit_keep(&unit, &ignored);
@@ -150,9 +166,10 @@ static rsq_code execute_plain(rsq_conn *c, rsq_stmt *s, const rsq_request *rq, r
     rsq_capture_statement_begin(c);
     rsq_capture_statement_is(c, s);
     code = step_once(c, s, rq, out != NULL, out, err);
+    c->left_rows = code != RSQ_OK && !alone && may_leave_rows(c);
     /* SQLite does not count rows that a trigger changed before one inside it failed, and OR FAIL keeps them.
      */
-    if (code != RSQ_OK &&
+    if (code != RSQ_OK && !c->left_rows &&
         ((sqlite3_total_changes64(c->db) == total && !c->capture.nested) || RSQ_PLANTED(RSQ_PLANT_OR_FAIL)))
         rsq_capture_statement_drop(c);
     rsq_capture_statement_end(c, s->kind);
@@ -179,6 +196,7 @@ rsq_code rsq_conn_execute_prepared(rsq_conn *c, rsq_stmt *s, const rsq_request *
     /* Before anything is changed: afterwards it would be too late to fail. */
     if (out && !(r = rsq_result_new(RSQ_RESULT_NAMES_ROOM)))
         return rsq_error_set(err, RSQ_ENOMEM, "out of memory");
+    c->left_rows = false;
     if (s->kind & RSQ_STMT_SCHEMA)
         c->stale = c->has_temp = true; /* rather looked for once too often */
     if (out && rsq_stmt_is_dml(s) && sqlite3_column_count(s->h) > 0)

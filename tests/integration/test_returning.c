@@ -388,6 +388,33 @@ static void failure_is_no_commit(void **state)
     in_each_place(state, nothing_kept_alone);
 }
 
+/* In a transaction SQLite would leave the row before the one that the table does not take. */
+static const char *const not_taken[] = {
+    "INSERT INTO ints SELECT 3 UNION ALL SELECT 'x'",
+    "INSERT INTO ints SELECT 3 UNION ALL SELECT 'x' RETURNING n",
+    "INSERT OR FAIL INTO ints SELECT 3 UNION ALL SELECT 'x' RETURNING n",
+    "UPDATE ints SET n = CASE n WHEN 1 THEN 3 ELSE 'x' END RETURNING n",
+};
+
+static void nothing_taken_alone(fixture *f)
+{
+    EXEC(f, "CREATE TABLE ints(n INT) STRICT");
+    EXEC(f, "INSERT INTO ints VALUES (1), (2)");
+    for (size_t i = 0; i < LENGTH(not_taken); i++) {
+        uint64_t seq = newest_commit(f);
+        rsq_result *r = NULL;
+
+        WANT(f, RSQ_ESQL, rsq_execute(f->db, not_taken[i], NULL, 0, NULL, &r, &f->err));
+        EXPECT_ROWS(f, "SELECT n FROM ints", "1\n2");
+        assert_int_equal(newest_commit(f), seq);
+    }
+}
+
+static void a_value_that_is_not_taken(void **state)
+{
+    in_each_place(state, nothing_taken_alone);
+}
+
 static void or_fail_inside(fixture *f)
 {
     probe *p;
@@ -685,6 +712,7 @@ int main(void)
         CASE(over_the_limit_and_nothing_else),
         CASE(or_fail_is_a_commit),
         CASE(failure_is_no_commit),
+        CASE(a_value_that_is_not_taken),
         CASE(or_fail_inside_a_transaction),
         CASE(or_rollback_ends_the_transaction),
         CASE(deferred_key_with_returning),

@@ -32,6 +32,7 @@ static const char *const schema =
     "CREATE TABLE held(id INTEGER PRIMARY KEY, pid NOT NULL REFERENCES parent(id) ON DELETE RESTRICT);"
     "CREATE TABLE u(a INTEGER PRIMARY KEY, b TEXT UNIQUE, c INT NOT NULL CHECK (c >= 0));"
     "CREATE TABLE w(k TEXT, j INT, v, PRIMARY KEY (k, j)) WITHOUT ROWID;"
+    "CREATE TABLE s(id INTEGER PRIMARY KEY, n INT) STRICT;"
     "CREATE TABLE log(id INTEGER PRIMARY KEY, what, at);"
     "CREATE TRIGGER u_log AFTER INSERT ON u BEGIN INSERT INTO log(what, at) VALUES ('insert', new.a); END;"
     "CREATE TRIGGER u_gone AFTER DELETE ON u BEGIN INSERT INTO log(what, at) VALUES ('delete', old.a); END;"
@@ -83,6 +84,11 @@ static const form forms[] = {
     {"DELETE FROM held WHERE pid < ?", "i", 3, EITHER},
     {"INSERT INTO w VALUES (?, ?, ?)", "tii", 8, EITHER},
     {"UPDATE w SET j = j + 1 WHERE k >= ?", "t", 4, EITHER},
+    /* In a transaction SQLite leaves the rows before the one that fails. */
+    {"INSERT INTO s(n) SELECT 1 UNION ALL SELECT CASE WHEN ?1 % 2 THEN ?2 ELSE 2 END", "it", 3, EITHER},
+    {"INSERT OR IGNORE INTO s(n) SELECT ?1 UNION ALL SELECT ?2 RETURNING id", "it", 2, EITHER},
+    {"UPDATE s SET n = CASE WHEN id > ?1 THEN ?2 ELSE 3 END", "it", 2, EITHER},
+    {"DELETE FROM s WHERE id % 3 <> 0", "", 2, EITHER},
     {"SELECT count(*), sum(c), (SELECT count(*) FROM log) FROM u", "", 4, EITHER},
     /* FTS5 writes at COMMIT, and changes() says how much: there it depends on where the commits are. */
     {"INSERT INTO log(what, at) VALUES ('changes', changes())", "", 2, WITHOUT_FTS},
@@ -102,7 +108,8 @@ static const form forms[] = {
 static const char *const contents[] = {
     "SELECT * FROM parent ORDER BY id", "SELECT * FROM child ORDER BY id", "SELECT * FROM held ORDER BY id",
     "SELECT * FROM u ORDER BY a",       "SELECT * FROM w ORDER BY k, j",   "SELECT * FROM log ORDER BY id",
-    "SELECT * FROM sqlite_sequence",    "PRAGMA foreign_key_check",        "PRAGMA integrity_check",
+    "SELECT * FROM s ORDER BY id",      "SELECT * FROM sqlite_sequence",   "PRAGMA foreign_key_check",
+    "PRAGMA integrity_check",
 };
 static const char *const fts_content = "SELECT rowid, x FROM f ORDER BY rowid";
 
