@@ -37,6 +37,8 @@ typedef enum rsq_plant {
     RSQ_PLANT_ATTACHED,     /* tables of all files are taken for those of main */
     RSQ_PLANT_TARGET,       /* a batch is believed to change its own table only, whatever triggers do */
     RSQ_PLANT_GROUP,        /* the queries of a group are read one after the other, as each comes */
+    RSQ_PLANT_SETS,         /* of the columns that an UPDATE sets only the first one is noted */
+    RSQ_PLANT_ALONG,        /* an answer that begins with the rows of the last one is taken for it */
     RSQ_PLANTS_END
 } rsq_plant;
 

@@ -218,7 +218,7 @@ int rsq_guard_authorize(void *guard, int action, const char *arg3, const char *a
     case SQLITE_UPDATE:
         note_change(g, schema, arg3, inner);
         g->kind |= RSQ_STMT_UPDATES;
-        if (g->notes)
+        if (g->notes && !(RSQ_PLANTED(RSQ_PLANT_SETS) && !rsq_names_empty(&g->notes->sets)))
             rsq_names_add_text(&g->notes->sets, arg4 ? arg4 : "");
         return SQLITE_OK;
     case SQLITE_DELETE:

@@ -6,6 +6,8 @@
  */
 #include "sql/internal.h"
 
+#include "base/plant.h"
+
 void rsq_row_measure(rsq_conn *c, sqlite3_stmt *h, size_t columns)
 {
     const char *first;
@@ -280,7 +282,7 @@ rsq_code rsq_rows_compare(rsq_conn *c, rsq_stmt *s, const rsq_request *rq, int r
     }
     if (s->columns && !like->json && rsq_columns_equal(like->columns, s->columns)) {
         known = skip_rows(c, s, like, &rc, times);
-        if (rc == SQLITE_DONE && known == like->head.rows) {
+        if ((rc == SQLITE_DONE || RSQ_PLANTED(RSQ_PLANT_ALONG)) && known == like->head.rows) {
             *out = rsq_result_ref(like);
             return RSQ_OK;
         }

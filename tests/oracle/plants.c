@@ -32,6 +32,8 @@ static const char *const names[RSQ_PLANTS_END] = {
     [RSQ_PLANT_ATTACHED] = "attached",
     [RSQ_PLANT_TARGET] = "target",
     [RSQ_PLANT_GROUP] = "group",
+    [RSQ_PLANT_SETS] = "sets",
+    [RSQ_PLANT_ALONG] = "along",
 };
 
 unsigned plants_end(void)
