@@ -191,12 +191,12 @@ rsq_code rsq_conn_execute_prepared(rsq_conn *c, rsq_stmt *s, const rsq_request *
     rsq_result *rows = NULL, *r = NULL;
     rsq_code code = rsq_stmt_bind_request(c, s, rq, err);
 
+    c->left_rows = false;
     if (code != RSQ_OK)
         return code;
     /* Before anything is changed: afterwards it would be too late to fail. */
     if (out && !(r = rsq_result_new(RSQ_RESULT_NAMES_ROOM)))
         return rsq_error_set(err, RSQ_ENOMEM, "out of memory");
-    c->left_rows = false;
     if (s->kind & RSQ_STMT_SCHEMA)
         c->stale = c->has_temp = true; /* rather looked for once too often */
     if (out && rsq_stmt_is_dml(s) && sqlite3_column_count(s->h) > 0)
