@@ -1,6 +1,7 @@
 /* Opening and closing a connection. */
 #include "sql/internal.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -43,11 +44,50 @@ static rsq_code check_file(const rsq_conn *c, rsq_error *err)
                          "the database file was moved, removed or replaced since it was opened");
 }
 
+/* The folder a path names a file in; false: there is none, or no memory for its name. */
+static bool stat_folder(const char *path, struct stat *st)
+{
+    const char *slash = strrchr(path, '/');
+    char *folder = slash ? rsq_copy_text(path, (size_t)(slash - path) + 1) : rsq_copy_text(".", 1);
+    bool found = folder && stat(folder, st) == 0;
+
+    rsq_free(folder);
+    return found;
+}
+
+static bool is_directory(const char *path)
+{
+    struct stat st;
+
+    return stat(path, &st) == 0 && S_ISDIR(st.st_mode);
+}
+
+/* SQLite itself says no more than that it is unable to. */
+static rsq_code cannot_open(const rsq_conn *c, int rc, int system_errno, rsq_error *err)
+{
+    struct stat folder;
+    const char *why;
+
+    if (system_errno == 0)
+        why = c->db ? sqlite3_errmsg(c->db) : sqlite3_errstr(rc);
+    else if (system_errno == EISDIR)
+        why = "it is a directory";
+    else if (system_errno == ENOENT)
+        why = stat_folder(c->config->path, &folder) ? "it does not exist" : "its folder does not exist";
+    else
+        why = strerror(system_errno);
+    (void)rsq_error_set(err, RSQ_ECANTOPEN, "cannot open the database file: %s", why);
+    if (err) {
+        err->sqlite_code = rc;
+        err->system_errno = system_errno;
+    }
+    return RSQ_ECANTOPEN;
+}
+
 static rsq_code open_file(rsq_conn *c, rsq_error *err)
 {
     const char *path = c->config->path;
     const char *vfs = rsq_clock_vfs();
-    struct stat st;
     int rc;
 
     if (!vfs)
@@ -56,20 +96,11 @@ static rsq_code open_file(rsq_conn *c, rsq_error *err)
 
     if (rc == SQLITE_OK)
         return check_file(c, err);
-    if (rc == SQLITE_CANTOPEN || (rc & 0xff) == SQLITE_CANTOPEN) {
-        const char *why = sqlite3_errmsg(c->db);
-
-        if (stat(path, &st) == 0 && S_ISDIR(st.st_mode))
-            why = "it is a directory";
-        else if (stat(path, &st) != 0 && c->role == RSQ_CONN_READER)
-            why = "it does not exist";
-        rsq_code code = rsq_error_set(err, RSQ_ECANTOPEN, "cannot open the database file: %s", why);
-        if (err) {
-            err->sqlite_code = rc;
-            err->system_errno = c->db ? sqlite3_system_errno(c->db) : 0;
-        }
-        return code;
-    }
+    /* To be read, a directory can be opened: what fails is the first read. */
+    if (rc == SQLITE_IOERR_READ && is_directory(path))
+        return cannot_open(c, SQLITE_CANTOPEN_ISDIR, EISDIR, err);
+    if ((rc & 0xff) == SQLITE_CANTOPEN)
+        return cannot_open(c, rc, c->db ? sqlite3_system_errno(c->db) : 0, err);
     return rsq_sql_error(c, rc, "open", err);
 }
 
@@ -208,17 +239,6 @@ static rsq_code cannot_attach(const rsq_attach *a, rsq_code code, const char *wh
 static bool is_same_inode(const struct stat *a, const struct stat *b)
 {
     return a->st_dev == b->st_dev && a->st_ino == b->st_ino;
-}
-
-/* The folder a path names a file in; false: there is none, or no memory for its name. */
-static bool stat_folder(const char *path, struct stat *st)
-{
-    const char *slash = strrchr(path, '/');
-    char *folder = slash ? rsq_copy_text(path, (size_t)(slash - path) + 1) : rsq_copy_text(".", 1);
-    bool found = folder && stat(folder, st) == 0;
-
-    rsq_free(folder);
-    return found;
 }
 
 /* A file that is not there yet can be made if its folder is there. */

@@ -7,6 +7,7 @@
  */
 #include "fixture.h"
 
+#include <errno.h>
 #include <fcntl.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -584,21 +585,47 @@ static void missing_files(void **state)
     char *deep = fixture_file(f, "missing/dir/test.db");
 
     expect_refused(f, RSQ_ECANTOPEN, f->path, &no_create);
+    assert_non_null(strstr(f->err.message, "it does not exist"));
     expect_refused(f, RSQ_ECANTOPEN, f->path, &read_only_opts);
+    assert_non_null(strstr(f->err.message, "it does not exist"));
     expect_refused(f, RSQ_ECANTOPEN, deep, NULL);
+    assert_non_null(strstr(f->err.message, "its folder does not exist"));
+    expect_refused(f, RSQ_ECANTOPEN, deep, &read_only_opts);
+    assert_non_null(strstr(f->err.message, "its folder does not exist"));
     free(deep);
 }
 
-/* A directory is not a database. */
+/* A directory is not a database, to be read only neither, though it can be opened for that. */
 static void a_directory(void **state)
 {
+    static const uint32_t flags[] = {0, RSQ_OPEN_NO_CREATE, RSQ_OPEN_READONLY};
     fixture *f = *state;
     char *dir = fixture_file(f, "directory.db");
 
     assert_int_equal(mkdir(dir, 0700), 0);
-    expect_refused(f, RSQ_ECANTOPEN, f->dir, NULL);
-    expect_refused(f, RSQ_ECANTOPEN, dir, NULL);
+    for (size_t i = 0; i < LENGTH(flags); i++) {
+        rsq_open_options opts = {.size = sizeof opts, .flags = flags[i]};
+
+        expect_refused(f, RSQ_ECANTOPEN, f->dir, &opts);
+        expect_refused(f, RSQ_ECANTOPEN, dir, &opts);
+        assert_non_null(strstr(f->err.message, "it is a directory"));
+        assert_int_equal(f->err.system_errno, EISDIR);
+    }
     free(dir);
+}
+
+/* Where the system says why a file cannot be opened, so does the message: not that it does not exist. */
+static void a_path_to_nowhere(void **state)
+{
+    rsq_open_options read_only_opts = {.size = sizeof read_only_opts, .flags = RSQ_OPEN_READONLY};
+    fixture *f = *state;
+    char *loop = fixture_file(f, "loop.db");
+
+    assert_int_equal(symlink(loop, loop), 0);
+    expect_refused(f, RSQ_ECANTOPEN, loop, &read_only_opts);
+    assert_non_null(strstr(f->err.message, strerror(ELOOP)));
+    assert_int_equal(f->err.system_errno, ELOOP);
+    free(loop);
 }
 
 /* Files that hold something else, and headers that are damaged: said when opening, not at the first query. */
@@ -773,6 +800,7 @@ int main(void)
         CASE(sizes_of_the_options),
         CASE(missing_files),
         CASE(a_directory),
+        CASE(a_path_to_nowhere),
         CASE(files_that_are_no_database),
         CASE(odd_file_names),
         CASE(no_permission),
