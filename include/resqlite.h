@@ -446,8 +446,12 @@ typedef struct rsq_call_options {
  * @param out      on RSQ_OK, a result the caller owns: rsq_result_unref().
  * @return RSQ_OK, RSQ_EINVAL (no or more than one statement, wrong parameter
  *         count), RSQ_EREADONLY (it would write), RSQ_EREFUSED, RSQ_ESQL,
- *         RSQ_ETIMEOUT (no reader in time; the message names the holders),
- *         RSQ_ECLOSED, RSQ_ETOOBIG (2^31 cells or more), RSQ_EBUSY, RSQ_EIO,
+ *         RSQ_ETIMEOUT (no reader in time, and the message names the holders; or
+ *         it ran too long), RSQ_ECLOSED, RSQ_ETOOBIG (`max_result_bytes`, or 2^31
+ *         cells or more), RSQ_ESNAPSHOT (rsq_open_options.reader_age_limit_ms),
+ *         RSQ_ECANTOPEN (a reader was to open, and the file is another one now),
+ *         RSQ_EMISUSE (in a database with one connection, which this thread
+ *         keeps by an interactive transaction), RSQ_EBUSY, RSQ_EIO, RSQ_EFULL,
  *         RSQ_ECORRUPT, RSQ_ENOMEM.
  *
  * Thread: any.
@@ -496,9 +500,10 @@ RSQ_API rsq_code rsq_select_json(rsq_db *db, const char *sql, const rsq_value *p
  * Inside a transaction function of the same thread it runs in that transaction.
  *
  * @param out  NULL, or on RSQ_OK a result the caller owns.
- * @return as rsq_select(), where RSQ_EREADONLY means the database is read-only
- *         and RSQ_EBUSY that another process kept the write lock.
- *         On any failure nothing is changed, except as SQL's OR FAIL says.
+ * @return as rsq_select(), where RSQ_EREADONLY means the database is read-only,
+ *         RSQ_EBUSY that another process kept the write lock, and RSQ_EMISUSE that
+ *         this thread has an interactive transaction, which the write would wait
+ *         for. On any failure nothing is changed, except as SQL's OR FAIL says.
  *
  * Thread: any.
  */
