@@ -20,8 +20,9 @@ static const char help[] =
     "          the table; everything: each commit; constant: nothing; volatile: the\n"
     "          answer may change without a commit\n"
     "\n"
-    "  --no-header    without the line of column names\n"
-    "  --csv          CSV instead of a table\n"
+    "  --csv, --json, --ndjson\n"
+    "                 that instead of a table; as for resqlite query\n"
+    "  --no-header    table and CSV without the line of column names\n"
     "\n"
     "Example:\n"
     "  resqlite explain --live cities.db 'SELECT name FROM cities WHERE id = ?'\n"
@@ -40,20 +41,30 @@ static int run(const statement *s, rsq_db *db)
     return STATUS_OK;
 }
 
+/* There may be other things to explain one day. */
+static bool take_live(char **words)
+{
+    for (; *words && strcmp(*words, "--") != 0; words++) {
+        if (strcmp(*words, "--live") != 0)
+            continue;
+        for (; *words; words++)
+            words[0] = words[1];
+        return true;
+    }
+    return false;
+}
+
 int cmd_explain(char **words)
 {
     statement s = {0};
-    int status;
+    bool live = take_live(words);
+    int status = statement_parse(&s, "explain", words);
     rsq_db *db;
 
-    /* There may be other things to explain one day. */
-    if (words[0] && strcmp(words[0], "--live") == 0)
-        words++;
-    else if (!words[0] || strcmp(words[0], "--help") != 0)
-        return diag_usage("explain", "explain needs --live as its first word");
-    status = statement_parse(&s, "explain", words);
     if (s.help) {
         out_puts(help);
+    } else if (status == STATUS_OK && !live) {
+        status = diag_usage("explain", "explain needs --live");
     } else if (status == STATUS_OK) {
         status = database_open_for_reading(s.database, &db);
         if (status == STATUS_OK) {

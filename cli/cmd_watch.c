@@ -38,8 +38,8 @@ static const char help[] =
     "Prints the rows of a query, and again after each commit that changed them, by this\n"
     "command or by any other process. On a terminal the table is redrawn in place below\n"
     "a line with the commit number and the time, and cells that changed stand out;\n"
-    "elsewhere each result is a block of lines. Ends on SIGINT (Ctrl-C) or SIGTERM, with\n"
-    "status 0.\n"
+    "elsewhere each result is a block of lines. Ends on SIGINT (Ctrl-C), SIGTERM or\n"
+    "SIGHUP, with status 0.\n"
     "\n"
     "To make commits, statements that write are read from standard input, one a line,\n"
     "after the first result: always when standard input is not a terminal, with -i on a\n"
@@ -51,8 +51,8 @@ static const char help[] =
     "  --ndjson       one JSON object for each result, with what it was run for:\n"
     "                 {\"commit\":…,\"why\":[\"value\",…],\"tables\":[\"main.t\",…],\"rows\":[…]},\n"
     "                 with --diff \"changes\":[{\"op\":\"insert\",…},…] instead of the rows\n"
-    "  --until SQL    end when the first value of this query is neither NULL nor 0; it\n"
-    "                 is asked again after each commit that may change it\n"
+    "  --until SQL    end when the first value of this query is neither NULL, 0 nor an\n"
+    "                 empty text; it is asked again after each commit that may change it\n"
     "  --refresh MS   for a query with the clock or random(), which is refused else: run\n"
     "                 it after every commit, and every MS milliseconds\n"
     "  --count N      end after N results\n"
@@ -327,9 +327,7 @@ static void report(watch *w, const char *subject, const rsq_error *err)
         return;
     }
     strbuf_cut(&w->screen.message, 0);
-    strbuf_printf(&w->screen.message, "%s: %s", subject, err->message);
-    if (err->sql_offset >= 0)
-        strbuf_printf(&w->screen.message, " (at offset %d of the SQL)", (int)err->sql_offset);
+    diag_message(&w->screen.message, subject, err);
     watch_screen_draw(&w->screen);
 }
 

@@ -3,6 +3,7 @@
 
 #include <stdarg.h>
 #include <stdio.h>
+#include <string.h>
 
 #include "strbuf.h"
 #include "visible.h"
@@ -49,12 +50,39 @@ int diag_usage(const char *command, const char *format, ...)
     return STATUS_USAGE;
 }
 
+/* The library's messages name what a program has to use; at a shell it is something else. */
+static const struct {
+    const char *program, *shell;
+} remedies[] = {
+    {"use rsq_execute()", "use resqlite exec"},
+    {"use rsq_transaction() or rsq_begin()", "give all statements to one resqlite exec"},
+    {"use RSQ_STREAM_VOLATILE", "use resqlite watch --refresh"},
+};
+
+void diag_message(strbuf *out, const char *subject, const rsq_error *err)
+{
+    strbuf_printf(out, "%s: ", subject);
+    for (const char *rest = err->message; *rest;) {
+        size_t i = 0, n = sizeof remedies / sizeof *remedies;
+
+        while (i < n && strncmp(rest, remedies[i].program, strlen(remedies[i].program)) != 0)
+            i++;
+        if (i < n)
+            strbuf_puts(out, remedies[i].shell);
+        else
+            strbuf_putc(out, *rest);
+        rest += i < n ? strlen(remedies[i].program) : 1;
+    }
+    if (err->sql_offset >= 0)
+        strbuf_printf(out, " (at offset %d of the SQL)", (int)err->sql_offset);
+}
+
 int diag_sql(const char *subject, const rsq_error *err)
 {
-    if (err->sql_offset >= 0)
-        diag_error("%s: %s (at offset %d of the SQL)", subject, err->message, (int)err->sql_offset);
-    else
-        diag_error("%s: %s", subject, err->message);
+    strbuf message = {0};
+
+    diag_message(&message, subject, err);
+    print(&message);
     return diag_status(err);
 }
 

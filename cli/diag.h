@@ -6,6 +6,8 @@
 
 #include <resqlite.h>
 
+#include "strbuf.h"
+
 /** Exit statuses; also in `resqlite --help` and the man page. */
 enum {
     STATUS_OK = 0,
@@ -27,7 +29,10 @@ __attribute__((format(printf, 2, 3)))
 #endif
 int diag_usage(const char *command, const char *format, ...);
 
-/** "resqlite: SUBJECT: message (at offset N of the SQL)". Returns the exit status that fits. */
+/** Append "SUBJECT: message (at offset N of the SQL)", in the words of the shell. */
+void diag_message(strbuf *out, const char *subject, const rsq_error *err);
+
+/** "resqlite: " and the same. Returns the exit status that fits. */
 int diag_sql(const char *subject, const rsq_error *err);
 
 /** The exit status for a failed call on an open database. */
