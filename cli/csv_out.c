@@ -5,6 +5,7 @@
 
 #include "out.h"
 #include "plain.h"
+#include "visible.h"
 
 /* Spaces at the ends belong to the field, but many readers take them away unless it is quoted. */
 static bool needs_quotes(const char *s, size_t n)
@@ -54,6 +55,14 @@ static void add_cell(strbuf *line, const rsq_value *v)
 
 static void end_line(strbuf *line)
 {
+    strbuf safe = {0};
+
+    if (out_is_terminal()) {
+        visible_lines(&safe, line->data, line->len);
+        strbuf_cut(line, 0);
+        strbuf_add(line, safe.data, safe.len);
+        strbuf_fini(&safe);
+    }
     strbuf_puts(line, "\r\n");
     out_take(line);
 }

@@ -5,7 +5,6 @@
 #include <math.h>
 #include <stdbool.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "number.h"
 #include "out.h"
@@ -148,21 +147,11 @@ void json_add_rows(strbuf *b, const rsq_result *r)
     strbuf_putc(b, ']');
 }
 
-/* Asked once, since it is a system call, and NDJSON is printed line by line. */
-static bool is_on_terminal(void)
-{
-    static int known = -1;
-
-    if (known < 0)
-        known = isatty(STDOUT_FILENO);
-    return known;
-}
-
 void json_print(const char *json, size_t len)
 {
     strbuf safe = {0};
 
-    if (!is_on_terminal()) {
+    if (!out_is_terminal()) {
         out_write(json, len);
         return;
     }

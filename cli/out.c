@@ -64,6 +64,16 @@ bool out_flush(void)
     return !out.error;
 }
 
+/* Asked once, since it is a system call, and some forms are printed line by line. */
+bool out_is_terminal(void)
+{
+    static int known = -1;
+
+    if (known < 0)
+        known = isatty(STDOUT_FILENO);
+    return known;
+}
+
 bool out_failed(void)
 {
     return out.error != 0;

@@ -28,6 +28,9 @@ void out_take(strbuf *b);
 /** Hand everything to the system now. False once writing has failed. */
 bool out_flush(void);
 
+/** It is a terminal, which data must not control. */
+bool out_is_terminal(void);
+
 /** Writing failed, or the reader is gone: there is no use in going on. */
 bool out_failed(void);
 

@@ -53,6 +53,22 @@ static size_t add_escape(strbuf *out, uint32_t cp, bool is_byte)
     return out->len - before;
 }
 
+void visible_lines(strbuf *out, const char *s, size_t n)
+{
+    for (size_t i = 0; i < n;) {
+        uint32_t cp;
+        size_t len = utf8_decode(s + i, n - i, &cp);
+
+        if (!len)
+            (void)add_escape(out, (unsigned char)s[i], true);
+        else if (visible_is_control(cp) && cp != '\n' && cp != '\t')
+            (void)add_escape(out, cp, false);
+        else
+            strbuf_add(out, s + i, len);
+        i += len ? len : 1;
+    }
+}
+
 size_t visible_text(strbuf *out, const char *s, size_t n, size_t max)
 {
     size_t width = 0, fit_len = out->len, fit_width = 0;

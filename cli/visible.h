@@ -4,7 +4,7 @@
  * Control characters, the marks that reorder lines (bidirectional overrides),
  * line separators and bytes that are not UTF-8 are shown as escapes: \n \r \t,
  * \x1b, \u202e. A backslash is shown as it is: this form is for reading, the
- * exact bytes are what --json and --csv give.
+ * exact bytes are what --json gives, and --csv if it is not on a terminal.
  */
 #ifndef CLI_VISIBLE_H
 #define CLI_VISIBLE_H
@@ -20,6 +20,9 @@ void visible_init(void);
 
 /** It moves the cursor, turns the line around, or may be obeyed by a terminal in another way. */
 bool visible_is_control(uint32_t code_point);
+
+/** Append `n` bytes of text of several lines: newlines and tabs stay, all else is made visible. */
+void visible_lines(strbuf *out, const char *s, size_t n);
 
 /**
  * Append `n` bytes of text, made visible.

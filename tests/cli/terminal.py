@@ -432,6 +432,18 @@ def watch_leaves_a_clean_line(b):
 
 
 @case
+def csv_cannot_control_the_terminal(b):
+    """On a terminal only; a program gets the exact bytes. Lines in a field stay lines."""
+    b.exec("CREATE TABLE t (x)")
+    nasty = "SELECT char(27, 0x7f, 0x9b, 13) || '2J' AS \"a\u202e\", 'b' || char(10) || 'c,' AS d, cast(x'ff' AS TEXT)"
+    expect_equal(on_terminal(b, "query", "t.db", nasty, "--csv", "--no-header"),
+                 '"\\x1b\\x7f\\u009b\\r2J","b\nc,",\\xff\r\n')
+    expect_in("a\\u202e,d,", on_terminal(b, "query", "t.db", nasty, "--csv"))
+    expect_equal(b.run("query", "t.db", nasty, "--csv", "--no-header").expect().out,
+                 '"\x1b\x7f\u009b\r2J","b\nc,",\udcff\r\n')
+
+
+@case
 def json_cannot_control_the_terminal(b):
     b.exec("CREATE TABLE t (x)")
     nasty = "SELECT char(27, 0x7f, 0x9b, 0x80, 0x202e) || '2J' AS a"
