@@ -39,6 +39,7 @@ static void print_table(const row_format *f, const rsq_result *r)
         terminal_size(STDOUT_FILENO, &options.max_width, &rows);
         options.footer = !f->no_header;
         options.color = terminal_has_color(STDOUT_FILENO);
+        options.cursor = terminal_has_cursor(STDOUT_FILENO);
     }
     table_print(r, &options);
 }

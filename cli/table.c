@@ -150,6 +150,18 @@ static void end_line(layout *l)
     l->lines++;
 }
 
+/* Terminals disagree about the width of some characters. Wherever the cell ends, the next one begins where it
+ * does in all rows, with nothing of a drawing before in between. */
+static void end_unsure_cell(layout *l, size_t column)
+{
+    size_t end = SEPARATOR_WIDTH * column;
+
+    for (size_t c = 0; c <= column; c++)
+        end += l->widths[c];
+    if (end < l->options->max_width) /* beyond, the line goes on in the next one */
+        strbuf_printf(&l->line, "\033[K\033[%zuG", end + 1);
+}
+
 /* Append what is in `cell` as the next column. No spaces after the last column's text. */
 static void place_cell(layout *l, size_t column, size_t width, bool right)
 {
@@ -162,6 +174,8 @@ static void place_cell(layout *l, size_t column, size_t width, bool right)
     strbuf_add(&l->line, l->cell.data, l->cell.len);
     if (!right && column + 1 < l->columns)
         strbuf_fill(&l->line, ' ', padding);
+    if (l->options->cursor && column + 1 < l->columns && visible_is_unsure(l->cell.data, l->cell.len))
+        end_unsure_cell(l, column);
     strbuf_cut(&l->cell, 0);
 }
 

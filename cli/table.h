@@ -26,6 +26,7 @@ typedef struct table_options {
     bool header;          /* the names and the line below them */
     bool footer;          /* "(3 rows)" */
     bool color;           /* NULL is dim */
+    bool cursor;          /* columns may be reached by moving the cursor, where widths are not sure */
     const char *line_end; /* borrowed; NULL: "\n" */
     const bool
         *marked; /* by row and column: cells that stand out, if there is colour; borrowed; NULL: none */

@@ -25,10 +25,21 @@ bool visible_is_control(uint32_t cp)
            || (cp >= 0x2066 && cp <= 0x2069);              /* isolates */
 }
 
+#define JOINER 0x200d      /* the emoji before and behind it are one */
+#define EMOJI_STYLE 0xfe0f /* the character before it is an emoji, and wide then */
+
+static bool is_unsure(uint32_t cp)
+{
+    return cp == JOINER || cp == EMOJI_STYLE || (cp >= 0x1f3fb && cp <= 0x1f3ff) /* tones of skin */
+           || (cp >= 0x1f1e6 && cp <= 0x1f1ff);                                  /* two letters, a flag */
+}
+
 static size_t columns_of(uint32_t cp)
 {
     int w = wcwidth((wchar_t)cp);
 
+    if (cp == EMOJI_STYLE)
+        return 1;
     if (w >= 0)
         return (size_t)w;
     /* Newer than the C library's table: emoji are where new characters come, and they are wide. */
@@ -99,4 +110,17 @@ size_t visible_text(strbuf *out, const char *s, size_t n, size_t max)
         }
     }
     return width;
+}
+
+bool visible_is_unsure(const char *s, size_t n)
+{
+    for (size_t i = 0; i < n;) {
+        uint32_t cp;
+        size_t len = utf8_decode(s + i, n - i, &cp);
+
+        if (len && is_unsure(cp))
+            return true;
+        i += len ? len : 1;
+    }
+    return false;
 }

@@ -31,4 +31,11 @@ void visible_lines(strbuf *out, const char *s, size_t n);
  */
 size_t visible_text(strbuf *out, const char *s, size_t n, size_t max);
 
+/**
+ * Does it hold what terminals disagree about? Emoji that are joined, or changed by a character behind them,
+ * are drawn as one by some and one after the other by others; visible_text() counts the most that they may
+ * take.
+ */
+bool visible_is_unsure(const char *s, size_t n);
+
 #endif

@@ -42,7 +42,8 @@ static void go_to_top(watch_screen *s)
 
 void watch_screen_draw(watch_screen *s)
 {
-    table_options options = {.clip = true, .line_end = LINE_END, .max_rows = 1, .marked = s->changed};
+    table_options options = {
+        .clip = true, .line_end = LINE_END, .max_rows = 1, .marked = s->changed, .cursor = true};
     size_t height;
 
     options.color = terminal_has_color(STDOUT_FILENO);

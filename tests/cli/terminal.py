@@ -135,7 +135,7 @@ def error_of_an_import_stands_alone_on_its_line(b):
 def screen(text, columns, rows):
     """What a terminal shows after this output: the sequences watch uses, and no others."""
     lines, row, column = [""] * rows, 0, 0
-    for part in re.findall(r"\033\[\d*[AHJKm]|\r|\n|[^\r\n\033]+|\033", text):
+    for part in re.findall(r"\033\[\d*[AGHJKm]|\r|\n|[^\r\n\033]+|\033", text):
         if part == "\r":
             column = 0
         elif part == "\n":
@@ -146,6 +146,8 @@ def screen(text, columns, rows):
             number, letter = int(part[2:-1] or 0), part[-1]
             if letter == "A":
                 row = max(0, row - number)
+            elif letter == "G":
+                column = number - 1
             elif letter == "H":
                 row = column = 0
             elif letter == "K":
@@ -429,6 +431,37 @@ def watch_leaves_a_clean_line(b):
     os.write(t.slave, b"^C")  # as the terminal echoes it
     seen += ended(p, t, signal.SIGINT).encode()
     expect_equal(screen((seen + b"$").decode(), 60, 12)[1:5], ["a", "-", "1", "$"])
+
+
+# A family, a thumb with a tone of skin, a flag, a heart. Terminals draw each two columns wide, or as many as
+# its parts have; screen() gives a column to each character.
+UNSURE = "VALUES ('\U0001f468\u200d\U0001f469\u200d\U0001f467', 1), ('\U0001f44d\U0001f3fd', 2), " \
+         "('\U0001f1f3\U0001f1f4', 3), ('\u2764\ufe0f', 4), ('plain', 5)"
+
+
+@case
+def columns_behind_joined_emoji_stay_in_line(b):
+    b.exec("CREATE TABLE t (x)")
+    out = on_terminal(b, "query", "t.db", UNSURE)
+    expect_equal([line.index("| ") for line in screen(out, 40, 12)[2:7]], [8] * 5)
+    # A cell that is surely as wide as it is counted needs no cursor, and neither does the last one of a row.
+    expect_equal(out.count("\033[K\033[8G | "), 4)
+    expect_equal(on_terminal(b, "query", "t.db", "VALUES (1, '\u2764\ufe0f')", "--no-header"), "1 | \u2764\ufe0f\n")
+    # No sequences where they would not be obeyed, and none in a line that the terminal breaks.
+    expect_equal(on_terminal(b, "query", "t.db", UNSURE, columns=7).count("G"), 0)
+    for out in (on_terminal(b, "query", "t.db", UNSURE, env={"TERM": "dumb"}), b.run("query", "t.db", UNSURE).out):
+        expect_equal(out.count("\033"), 0)
+
+
+@case
+def watch_keeps_columns_behind_joined_emoji_in_line(b):
+    b.exec("CREATE TABLE t (x)")
+    t = Terminal(40, 12)
+    p = watch_on_terminal(b, t, f"SELECT * FROM ({UNSURE})", "--count", "1", stdin=subprocess.DEVNULL)
+    t.let_go()
+    shown = screen(t.rest(), 40, 12)
+    expect_equal((p.wait(timeout=PATIENCE_S), p.stderr.read()), (0, b""))
+    expect_equal([line.index("| ") for line in shown[3:8]], [8] * 5)
 
 
 @case
