@@ -84,6 +84,8 @@ help:
 	@echo 'make demo       import a real data set and run the main job on it'
 	@echo 'make test       build and run all tests; TESTS=... for some'
 	@echo 'make soak       try live queries on random commits for MINUTES=10, with SEED=...'
+	@echo 'make soak-checkpoint'
+	@echo '                hold the log with slow readers for MINUTES=10, and see what commits take'
 	@echo 'make plants     build defects in, one after the other, and see that live queries are found wrong'
 	@echo 'make bench      build and run the benchmark, quickly; bench-quick is the same'
 	@echo 'make bench-instructions'

@@ -97,6 +97,18 @@ def shared_library_serves(stage):
     return check
 
 
+def command_finds_its_library(stage):
+    """Wherever it was installed: most prefixes are not among the folders that the loader knows."""
+    def check():
+        found = list(stage.prefix.glob("bin/resqlite"))
+        if not found:
+            raise tap.Skip("the command is not built")
+        environment = {k: v for k, v in os.environ.items() if k != "LD_LIBRARY_PATH"}
+        tap.run_command(found[0], "--version", env=environment)
+
+    return check
+
+
 def static_library_serves(stage):
     def check():
         for path in stage.prefix.rglob("libresqlite.so*"):
@@ -118,6 +130,7 @@ def main():
                 ("header, libraries and pkg-config file are installed", files_are_installed(stage)),
                 ("the pkg-config file has the header's version", version_is_the_header_s(stage)),
                 ("a program builds and runs with the shared library", shared_library_serves(stage)),
+                ("the command runs from where it was installed", command_finds_its_library(stage)),
                 ("a program builds and runs with the static library", static_library_serves(stage)),
             ]
         )
