@@ -313,6 +313,21 @@ static bool find(const outcome *o, const figure *f, double *value)
     return false;
 }
 
+/* Four digits; of counts all, as they are given there. */
+static void format_figure(char *out, size_t size, double value, const char *unit)
+{
+    if (value >= 10000)
+        snprintf(out, size, "%.0f %s", value, unit);
+    else
+        snprintf(out, size, "%.4g %s", value, unit);
+}
+
+static void print_line(const char *from, const char *what, const char *there, const char *on,
+                       const char *here, const char *command)
+{
+    printf("%-4s %-50s %-18s %-18s %-22s %s", from, what, there, on, here, command);
+}
+
 static void print_figure(seeds *s, const figure *f)
 {
     double value = 0;
@@ -320,10 +335,10 @@ static void print_figure(seeds *s, const figure *f)
     char ours[64] = "not measured";
 
     if (measured)
-        snprintf(ours, sizeof ours, "%.4g %s", value, f->unit);
+        format_figure(ours, sizeof ours, value, f->unit);
     s->unmeasured += !measured;
-    printf("%-4s %-46s %-18s %-18s %-20s rsq-bench %s%s%s%s\n", f->source, f->what, f->published, HARDWARE,
-           ours, f->command, f->filter ? " --filter '" : "", f->filter ? f->filter : "",
+    print_line(f->source, f->what, f->published, HARDWARE, ours, "rsq-bench ");
+    printf("%s%s%s%s\n", f->command, f->filter ? " --filter '" : "", f->filter ? f->filter : "",
            f->filter ? "'" : "");
     if (s->tables.json && measured)
         fprintf(
@@ -340,7 +355,7 @@ int bench_seeds(const bench_options *o)
 
     if (!bench_tables_begin(&s.tables, o))
         return BENCH_EXIT_USAGE;
-    printf("%-4s %-46s %-18s %-18s %-20s %s\n", "from", "figure", "there", "on", "here", "command");
+    print_line("from", "figure", "there", "on", "here", "command\n");
     for (size_t i = 0; i < BENCH_LENGTH(figures); i++) {
         char name[96];
 

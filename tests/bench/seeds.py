@@ -28,6 +28,7 @@ def all_are_measured(pattern, count):
         if status != 0 or len(lines) != count:
             raise tap.Failed(f"exit status {status}, {len(lines)} lines, not {count}\n{done.stdout}{done.stderr}")
         tap.expect_none([line for line in lines if "not measured" in line or " rsq-bench " not in line])
+        tap.expect_none([f"not a number to read: {line}" for line in lines if re.search(r"\de[+-]\d", line)])
 
     return check
 
