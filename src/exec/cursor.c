@@ -58,8 +58,9 @@ static rsq_code reserve(rsq_core *core, const rsq_client *client, rsq_error *err
     if (rsq_client_is_closing(client))
         code = rsq_error_set(err, RSQ_ECLOSED, "the database is closed");
     else if (cs->count >= max)
-        code = rsq_error_set(err, RSQ_ETOOBIG,
-                             "%zu cursors are open: the last reader is kept for short reads", cs->count);
+        code = rsq_error_set(
+            err, RSQ_ETOOBIG,
+            "no room for one more cursor (open: %zu): the last reader is kept for short reads", cs->count);
     else
         cs->count++;
     rsq_mutex_unlock(&cs->mu);

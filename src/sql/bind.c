@@ -41,8 +41,8 @@ rsq_code rsq_stmt_bind(rsq_conn *c, rsq_stmt *s, const rsq_value *values, size_t
     sqlite3_stmt *h = s->h;
 
     if (n != (size_t)s->nparams) {
-        (void)rsq_error_set(err, RSQ_EINVAL, "the statement has %d parameters, %zu values were given",
-                            s->nparams, n);
+        (void)rsq_error_set(err, RSQ_EINVAL, "the statement has %d parameter%s, %zu value%s given",
+                            s->nparams, s->nparams == 1 ? "" : "s", n, n == 1 ? " was" : "s were");
         return out_of_range(err);
     }
     for (size_t i = 0; i < n; i++) {

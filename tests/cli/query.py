@@ -275,6 +275,14 @@ def error_with_control_characters_is_one_visible_line(b):
 
 
 @case
+def a_wrong_number_of_parameters_is_counted(b):
+    b.exec("CREATE TABLE t (x)")
+    for sql, words, told in (("SELECT ?", (), "1 parameter, 0 values were"), ("SELECT ?, ?", ("a",), "2 parameters, 1 value was"),
+                             ("SELECT 1", ("a", "b"), "0 parameters, 2 values were")):
+        b.run("query", "t.db", sql, *words).expect(status=1, err=f"resqlite: t.db: the statement has {told} given\n")
+
+
+@case
 def second_statement_is_refused(b):
     shop(b)
     b.run("query", "t.db", "SELECT 1; SELECT 2").expect(status=1, out="")
