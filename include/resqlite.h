@@ -235,8 +235,9 @@ typedef struct rsq_tx rsq_tx;
 typedef struct rsq_op rsq_op;
 
 /**
- * Where events wait for the thread that wants them. User code is called by
- * rsq_queue_dispatch() only, on the thread that calls it.
+ * Where events wait for the thread that wants them. They are delivered by
+ * rsq_queue_dispatch(), on the thread that calls it, and by nobody else; but what
+ * waits in a database's default queue in the end, by rsq_close().
  */
 typedef struct rsq_queue rsq_queue;
 
@@ -366,9 +367,11 @@ RSQ_API rsq_code rsq_open(const char *path, const rsq_open_options *opts, rsq_db
  * Close a database, which is one handle; the last one of a file closes the file.
  * New calls get RSQ_ECLOSED, calls that wait for a
  * connection get it too, calls and transaction functions that run are waited
- * for, an interactive transaction is rolled back. Every
- * live query gets its RSQ_EVENT_END: on the default queue it is dispatched
- * here, on the calling thread; on another queue it waits to be dispatched.
+ * for, an interactive transaction is rolled back. Asynchronous calls that have
+ * not begun complete with RSQ_ECLOSED, every live query gets its RSQ_EVENT_END.
+ * All that waits in the default queue then, events and calls of `done`, is
+ * dispatched here, on the calling thread; what waits in another queue is left there
+ * to be dispatched.
  *
  * Closing again, or NULL, is a no-op; closing at the same time from several
  * threads is legal and all return when it is done.
