@@ -355,8 +355,10 @@ typedef struct rsq_open_options {
  * @param opts  NULL for the defaults.
  * @param out   on RSQ_OK, a database the caller owns: rsq_close().
  * @return RSQ_OK, RSQ_EINVAL, RSQ_ECANTOPEN, RSQ_ENOTADB, RSQ_ECORRUPT,
- *         RSQ_EBUSY, RSQ_EREADONLY, RSQ_EUNSUPPORTED (no preupdate hook in
- *         this SQLite), RSQ_EIO, RSQ_EFULL, RSQ_ENOMEM. A failed open leaves no file behind
+ *         RSQ_EBUSY, RSQ_EREADONLY (no permission to write the file; or, of a
+ *         database in WAL mode and for reading too, to make its -wal and -shm
+ *         beside it), RSQ_EUNSUPPORTED (no preupdate hook in this SQLite, no WAL
+ *         mode on this file system), RSQ_EIO, RSQ_EFULL, RSQ_ENOMEM. A failed open leaves no file behind
  *         that was not there before, and changes none.
  *
  * Thread: any.
@@ -1337,8 +1339,9 @@ typedef struct rsq_stream_options {
     uint32_t group;
     /**
      * RSQ_STREAM_DIFFERENCE: names of the `nkeys` columns that say which row is
-     * which; copied. NULL: the primary-key columns among the query's own; where
-     * there are none, a row with another value is another row.
+     * which; copied. NULL: the primary-key columns among the query's own. Names that
+     * the answer does not have are left out; where none is left, a row with another
+     * value is another row.
      */
     const char *const *keys;
     size_t nkeys;

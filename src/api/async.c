@@ -64,6 +64,8 @@ static rsq_code submit(rsq_db *db, rsq_op_spec *spec, const rsq_op_options *o, r
 {
     if (!out && !o->done)
         return RSQ_EINVAL; /* nobody would hear of it */
+    if (o->reserved)
+        return RSQ_EINVAL;
     if (o->chunk_rows && !may_come_in_chunks(spec))
         return RSQ_EINVAL;
     return spec->tx ? submit_in(spec->tx, spec, o, out) : submit_to(db, spec, o, out);

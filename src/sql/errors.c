@@ -42,6 +42,15 @@ static bool breaks_connection(rsq_code code)
            code == RSQ_ECANTOPEN;
 }
 
+/* SQLite's text, but where it says what it tried and not what is in the way: to read, too, it may have to
+ * make files beside the database. */
+static const char *text_of(int extended, const char *text)
+{
+    if (extended == SQLITE_READONLY_DIRECTORY || extended == SQLITE_READONLY_CANTINIT)
+        return "the database's folder cannot be written, and SQLite needs a -wal and a -shm file there";
+    return text;
+}
+
 rsq_code rsq_sql_error(rsq_conn *c, int rc, const char *what, rsq_error *err)
 {
     rsq_code code = code_of(rc);
@@ -56,7 +65,7 @@ rsq_code rsq_sql_error(rsq_conn *c, int rc, const char *what, rsq_error *err)
         extended = rc;
         text = sqlite3_errstr(rc);
     }
-    rsq_error_set(err, code, "%s%s%s", what ? what : "", what ? ": " : "", text);
+    rsq_error_set(err, code, "%s%s%s", what ? what : "", what ? ": " : "", text_of(extended, text));
     if (err) {
         err->sqlite_code = extended;
         err->sql_offset = what || !c->db ? -1 : sqlite3_error_offset(c->db);

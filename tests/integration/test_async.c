@@ -195,6 +195,7 @@ static void wrong_arguments(void **state)
     const rsq_value unknown = {.type = 7}, nowhere = {.type = RSQ_TEXT, .len = 3};
     const rsq_query no_sql = {.sql = NULL}, query = {.sql = "SELECT 1"};
     rsq_op_options no_size = {.size = 0}, form = {.size = sizeof form, .json = 77};
+    rsq_op_options of_later = {.size = sizeof of_later, .reserved = 1};
     tally t = {.calls = 0};
     rsq_op *op = NULL;
 
@@ -205,6 +206,7 @@ static void wrong_arguments(void **state)
     WANT_CODE(RSQ_EINVAL, rsq_select_async(f->db, "SELECT ?", &unknown, 1, NULL, &op));
     WANT_CODE(RSQ_EINVAL, rsq_select_async(f->db, "SELECT ?", &nowhere, 1, NULL, &op));
     WANT_CODE(RSQ_EINVAL, rsq_select_async(f->db, "SELECT 1", NULL, 0, &no_size, &op));
+    WANT_CODE(RSQ_EINVAL, rsq_select_async(f->db, "SELECT 1", NULL, 0, &of_later, &op));
     WANT_CODE(RSQ_EINVAL, rsq_select_async(f->db, "SELECT 1", NULL, 0, NULL, NULL)); /* nobody would know */
     WANT_CODE(RSQ_EINVAL, rsq_select_json_async(f->db, "SELECT 1", NULL, 0, &form, &op));
     WANT_CODE(RSQ_EINVAL, rsq_select_all_async(f->db, NULL, 1, NULL, &op));

@@ -698,6 +698,45 @@ static void no_permission(void **state)
         skip();
 }
 
+/* Somebody to whom the modes of files apply, root or not; false: that cannot be had here. */
+static bool give_root_up(const char *to_be_read)
+{
+    if (geteuid() == 0 && seteuid(65534) != 0)
+        return false;
+    return faccessat(AT_FDCWD, to_be_read, R_OK, AT_EACCESS) == 0;
+}
+
+/* A database in WAL mode needs files beside it, also to be read: the message says what is in the way, and not
+ * that somebody tried to write. */
+static void a_folder_that_cannot_be_written(void **state)
+{
+    rsq_open_options read_only_opts = {.size = sizeof read_only_opts, .flags = RSQ_OPEN_READONLY};
+    fixture *f = *state;
+    char *locked = fixture_file(f, "locked"), *inside = fixture_file(f, "locked/test.db");
+    char message[sizeof f->err.message] = "";
+    rsq_code code = RSQ_OK;
+    bool asked;
+
+    assert_int_equal(mkdir(locked, 0755), 0);
+    f->db = fixture_open_path(f, inside, NULL);
+    use_database(f);
+    fixture_close(f);
+    assert_int_equal(chmod(f->dir, 0711), 0);
+    assert_int_equal(chmod(locked, 0555), 0);
+    asked = give_root_up(inside);
+    if (asked)
+        code = rsq_open(inside, &read_only_opts, &f->db, &f->err);
+    memcpy(message, f->err.message, sizeof message);
+    assert_int_equal(seteuid(getuid()), 0);
+    assert_int_equal(chmod(locked, 0755), 0);
+    free(locked);
+    free(inside);
+    if (!asked)
+        skip();
+    assert_int_equal(code, RSQ_EREADONLY);
+    assert_non_null(strstr(message, "folder cannot be written"));
+}
+
 /* An empty file is what a new database is before its first write, so it opens as one. */
 static void an_empty_file_is_a_new_database(void **state)
 {
@@ -804,6 +843,7 @@ int main(void)
         CASE(files_that_are_no_database),
         CASE(odd_file_names),
         CASE(no_permission),
+        CASE(a_folder_that_cannot_be_written),
         CASE(an_empty_file_is_a_new_database),
         CASE(held_by_another_process),
         CASE(damage_behind_the_header),
