@@ -55,26 +55,29 @@ static bool stat_folder(const char *path, struct stat *st)
     return found;
 }
 
-static bool is_directory(const char *path)
+/* What is there instead of a file, or NULL. */
+static const char *no_file(const char *path)
 {
     struct stat st;
 
-    return stat(path, &st) == 0 && S_ISDIR(st.st_mode);
+    if (stat(path, &st) != 0)
+        return NULL;
+    if (S_ISDIR(st.st_mode))
+        return "it is a directory";
+    return S_ISFIFO(st.st_mode) ? "it is a pipe" : NULL;
 }
 
 /* SQLite itself says no more than that it is unable to. */
 static rsq_code cannot_open(const rsq_conn *c, int rc, int system_errno, rsq_error *err)
 {
+    const char *why = no_file(c->config->path);
     struct stat folder;
-    const char *why;
 
-    if (system_errno == 0)
+    if (!why && system_errno == 0)
         why = c->db ? sqlite3_errmsg(c->db) : sqlite3_errstr(rc);
-    else if (system_errno == EISDIR)
-        why = "it is a directory";
-    else if (system_errno == ENOENT)
+    else if (!why && system_errno == ENOENT)
         why = stat_folder(c->config->path, &folder) ? "it does not exist" : "its folder does not exist";
-    else
+    else if (!why)
         why = strerror(system_errno);
     (void)rsq_error_set(err, RSQ_ECANTOPEN, "cannot open the database file: %s", why);
     if (err) {
@@ -92,13 +95,14 @@ static rsq_code open_file(rsq_conn *c, rsq_error *err)
 
     if (!vfs)
         return rsq_error_set(err, RSQ_ENOMEM, "out of memory");
+    /* The system would wait for the other end of a pipe. To be read, a directory can be opened, and what
+     * fails is the first read. A database in memory has no path. */
+    if (c->role != RSQ_CONN_ONLY && no_file(path))
+        return cannot_open(c, SQLITE_CANTOPEN, 0, err);
     rc = sqlite3_open_v2(path, &c->db, open_flags(c->config, c->role), vfs);
 
     if (rc == SQLITE_OK)
         return check_file(c, err);
-    /* To be read, a directory can be opened: what fails is the first read. */
-    if (rc == SQLITE_IOERR_READ && is_directory(path))
-        return cannot_open(c, SQLITE_CANTOPEN_ISDIR, EISDIR, err);
     if ((rc & 0xff) == SQLITE_CANTOPEN)
         return cannot_open(c, rc, c->db ? sqlite3_system_errno(c->db) : 0, err);
     return rsq_sql_error(c, rc, "open", err);
@@ -279,6 +283,7 @@ rsq_code rsq_conn_probe(const rsq_conn_config *config, const rsq_attach *a, rsq_
 {
     rsq_conn probe = {.config = config, .role = RSQ_CONN_READER};
     rsq_code code = RSQ_OK;
+    const char *why;
     struct stat st;
     int rc;
 
@@ -286,8 +291,9 @@ rsq_code rsq_conn_probe(const rsq_conn_config *config, const rsq_attach *a, rsq_
         return cannot_attach(a, RSQ_EINVAL, "it is the database itself", err);
     if (stat(a->path, &st) != 0)
         return probe_missing(config, a, err);
-    if (S_ISDIR(st.st_mode))
-        return cannot_attach(a, RSQ_ECANTOPEN, "it is a directory", err);
+    why = no_file(a->path);
+    if (why)
+        return cannot_attach(a, RSQ_ECANTOPEN, why, err);
     rc = sqlite3_open_v2(a->path, &probe.db, SQLITE_OPEN_READONLY | SQLITE_OPEN_NOMUTEX, NULL);
     if (rc == SQLITE_OK)
         rc = sqlite3_busy_timeout(probe.db, (int)config->busy_timeout_ms);
