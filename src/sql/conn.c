@@ -156,11 +156,20 @@ static rsq_code ask_pragma(rsq_conn *c, const char *sql, char *answer, size_t si
 /* Steps of SQLite's machine between two looks at the flag. */
 #define STEPS_PER_LOOK 1000
 
-static int is_stopped(void *conn)
+static bool is_stopped(const rsq_conn *c)
+{
+    return c->stop && atomic_load_explicit(c->stop, memory_order_relaxed);
+}
+
+/*
+ * SQLite looks once more when a statement is done, and would say of one that has
+ * committed that it was interrupted. Then no transaction is open any more.
+ */
+static int look(void *conn)
 {
     const rsq_conn *c = conn;
 
-    return c->stop && atomic_load_explicit(c->stop, memory_order_relaxed);
+    return is_stopped(c) && sqlite3_txn_state(c->db, NULL) != SQLITE_TXN_NONE;
 }
 
 void rsq_conn_watch(rsq_conn *c, const _Atomic bool *stop)
@@ -189,7 +198,7 @@ static int wait_for_lock(void *conn, int attempts)
 static void install_hooks(rsq_conn *c)
 {
     sqlite3_set_authorizer(c->db, rsq_guard_authorize, &c->guard);
-    sqlite3_progress_handler(c->db, STEPS_PER_LOOK, is_stopped, c);
+    sqlite3_progress_handler(c->db, STEPS_PER_LOOK, look, c);
     if (c->role == RSQ_CONN_READER || c->role == RSQ_CONN_CHECKPOINTER)
         return;
     sqlite3_preupdate_hook(c->db, rsq_capture_preupdate, c);

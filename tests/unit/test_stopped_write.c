@@ -1,0 +1,150 @@
+/*
+ * A write that is asked to stop while it commits: what it answers is what happened. SQLite looks at the flag
+ * each thousand steps of its machine, and once more when a statement is done and may be committed.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include "sql/internal.h"
+
+/* More than the thousand steps between two looks, whatever a statement takes. */
+#define WRITES 1100
+
+typedef struct place {
+    rsq_seq seq;
+    rsq_conn_config config;
+    rsq_conn *conn; /* owned */
+    _Atomic bool stop;
+} place;
+
+static place the_place;
+
+static rsq_code execute(place *p, const char *sql)
+{
+    rsq_request rq = {.sql = sql, .sql_len = strlen(sql)};
+
+    return rsq_conn_execute(p->conn, &rq, NULL, NULL);
+}
+
+static rsq_code execute_batch(place *p, const char *sql)
+{
+    rsq_value none = rsq_null();
+    rsq_request rq = {.sql = sql, .sql_len = strlen(sql), .params = &none, .nparams = 1};
+
+    return rsq_conn_execute_batch(p->conn, &rq, 1, NULL, NULL);
+}
+
+static rsq_code execute_script(place *p, const char *sql)
+{
+    rsq_request rq = {.sql = sql, .sql_len = strlen(sql)};
+
+    return rsq_conn_execute_script(p->conn, &rq, NULL);
+}
+
+/* SQLite's commit hook: somebody cancels the write just now. */
+static int cancel(void *ctx)
+{
+    place *p = ctx;
+
+    atomic_store(&p->stop, true);
+    return 0;
+}
+
+static int setup(void **state)
+{
+    static char memory[] = ":memory:";
+    place *p = &the_place;
+
+    *p = (place){.config = {.path = memory, .busy_timeout_ms = 1000, .page_size = 4096}};
+    p->config.seq = &p->seq;
+    p->config.synchronous = RSQ_SYNC_NORMAL;
+    p->config.cache_bytes = 1 << 20;
+    assert_int_equal(rsq_conn_open(&p->config, RSQ_CONN_ONLY, &p->conn, NULL), RSQ_OK);
+    assert_int_equal(execute(p, "CREATE TABLE t(v)"), RSQ_OK);
+    sqlite3_commit_hook(p->conn->db, cancel, p);
+    rsq_conn_watch(p->conn, &p->stop);
+    *state = p;
+    return 0;
+}
+
+static int teardown(void **state)
+{
+    place *p = *state;
+
+    rsq_conn_close(p->conn);
+    return 0;
+}
+
+static int64_t count_rows(place *p)
+{
+    sqlite3_stmt *s = NULL;
+    int64_t n = -1;
+
+    atomic_store(&p->stop, false);
+    if (sqlite3_prepare_v2(p->conn->db, "SELECT count(*) FROM t", -1, &s, NULL) == SQLITE_OK &&
+        sqlite3_step(s) == SQLITE_ROW)
+        n = sqlite3_column_int64(s, 0);
+    sqlite3_finalize(s);
+    return n;
+}
+
+static void answers_what_happened(place *p, rsq_code (*write)(place *p, const char *sql), const char *sql)
+{
+    int64_t done = 0;
+
+    for (int i = 0; i < WRITES; i++) {
+        atomic_store(&p->stop, false);
+        done += write(p, sql) == RSQ_OK;
+    }
+    assert_int_equal(count_rows(p), done);
+    assert_int_equal(done, WRITES); /* too late is too late */
+}
+
+static void a_statement_answers_what_happened(void **state)
+{
+    answers_what_happened(*state, execute, "INSERT INTO t VALUES (1)");
+}
+
+static void rows_of_returning_answer_what_happened(void **state)
+{
+    answers_what_happened(*state, execute, "INSERT INTO t VALUES (1) RETURNING v");
+}
+
+static void a_batch_answers_what_happened(void **state)
+{
+    answers_what_happened(*state, execute_batch, "INSERT INTO t VALUES (?)");
+}
+
+static void a_script_answers_what_happened(void **state)
+{
+    answers_what_happened(*state, execute_script, "INSERT INTO t VALUES (1)");
+}
+
+/* Asked in time, it stops. */
+static void one_that_runs_is_stopped(void **state)
+{
+    place *p = *state;
+
+    atomic_store(&p->stop, true);
+    assert_int_equal(execute(p, "WITH RECURSIVE c(i) AS (VALUES (1) UNION ALL SELECT i + 1 FROM c) "
+                                "INSERT INTO t SELECT i FROM c"),
+                     RSQ_ECANCELLED);
+    assert_int_equal(count_rows(p), 0);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(a_statement_answers_what_happened, setup, teardown),
+        cmocka_unit_test_setup_teardown(rows_of_returning_answer_what_happened, setup, teardown),
+        cmocka_unit_test_setup_teardown(a_batch_answers_what_happened, setup, teardown),
+        cmocka_unit_test_setup_teardown(a_script_answers_what_happened, setup, teardown),
+        cmocka_unit_test_setup_teardown(one_that_runs_is_stopped, setup, teardown),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
