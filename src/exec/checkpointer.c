@@ -22,7 +22,8 @@
 #define OVERLONG_PAGES 12000
 #define LONG_PAUSE_MS 5000
 
-/* How often a checkpoint that somebody waits for looks again while another process is in its way. */
+/* For how long a copy tries to get past another process; and how often a checkpoint that somebody waits for
+ * looks again while one is in its way. */
 #define RETRY_MS 10
 
 void rsq_checkpointer_init(rsq_checkpointer *ck, const rsq_conn_config *config, rsq_readers *readers,
@@ -143,7 +144,7 @@ static void pass(rsq_checkpointer *ck, rsq_checkpoint_counts *counts)
     counts->passes++;
     rsq_readers_let_go(ck->readers);
     set_copying(ck, true);
-    if (copy(ck, RSQ_CHECKPOINT_PASSIVE, 0, &log, NULL) != RSQ_OK)
+    if (copy(ck, RSQ_CHECKPOINT_PASSIVE, RETRY_MS, &log, NULL) != RSQ_OK)
         counts->failed++;
     set_copying(ck, false);
     if (log.pages < LONG_PAGES)

@@ -3,6 +3,8 @@
 
 #include <limits.h>
 
+#include "plat/thread.h"
+
 /*
  * Pages by which the log grows between two checkpoints. What a commit waits for
  * meanwhile is the disk's interrupt, which on the core that it comes to tells the
@@ -90,11 +92,26 @@ static const int modes[] = {
     [RSQ_CHECKPOINT_TRUNCATE] = SQLITE_CHECKPOINT_TRUNCATE,
 };
 
-static rsq_code checkpoint_one(rsq_conn *c, const char *schema, uint32_t mode, rsq_log_figures *sum,
-                               rsq_error *err)
+/*
+ * A passive checkpoint waits for nobody, so SQLite gives it up also when it meets a commit that is just
+ * writing the header of the log's index, which takes a moment. SQLite's code.
+ */
+static int copy_log(rsq_conn *c, const char *schema, uint32_t mode, int64_t until_ns, int *pages, int *copied)
+{
+    int rc = sqlite3_wal_checkpoint_v2(c->db, schema, modes[mode], pages, copied);
+
+    while ((rc & 0xff) == SQLITE_BUSY && mode == RSQ_CHECKPOINT_PASSIVE && rsq_now_ns() < until_ns) {
+        (void)sqlite3_sleep(1);
+        rc = sqlite3_wal_checkpoint_v2(c->db, schema, modes[mode], pages, copied);
+    }
+    return rc;
+}
+
+static rsq_code checkpoint_one(rsq_conn *c, const char *schema, uint32_t mode, int64_t until_ns,
+                               rsq_log_figures *sum, rsq_error *err)
 {
     int pages = -1, copied = -1;
-    int rc = sqlite3_wal_checkpoint_v2(c->db, schema, modes[mode], &pages, &copied);
+    int rc = copy_log(c, schema, mode, until_ns, &pages, &copied);
 
     sum->pages += pages > 0 ? (uint64_t)pages : 0;
     sum->copied += copied > 0 ? (uint64_t)copied : 0;
@@ -111,12 +128,13 @@ static rsq_code checkpoint_one(rsq_conn *c, const char *schema, uint32_t mode, r
 rsq_code rsq_conn_checkpoint(rsq_conn *c, uint32_t mode, uint32_t busy_ms, rsq_log_figures *out,
                              rsq_error *err)
 {
+    int64_t until_ns = rsq_deadline_ns(busy_ms);
     rsq_log_figures sum = {0};
     rsq_code code = RSQ_OK;
 
     sqlite3_busy_timeout(c->db, busy_ms < INT_MAX ? (int)busy_ms : INT_MAX);
     for (size_t i = 0; code == RSQ_OK && i <= c->config->nattach; i++)
-        code = checkpoint_one(c, i == 0 ? "main" : c->config->attach[i - 1].name, mode, &sum, err);
+        code = checkpoint_one(c, i == 0 ? "main" : c->config->attach[i - 1].name, mode, until_ns, &sum, err);
     *out = sum;
     return code;
 }
