@@ -32,17 +32,23 @@ void rsq_gather_expect_locked(rsq_gather *g, const rsq_writes *line, size_t thre
     g->until_ns = rsq_now_ns() + (commit_ns < 2 * GATHER_MAX_NS ? commit_ns / 2 : GATHER_MAX_NS);
 }
 
+/* Somebody else may have come, or left since his time was over. */
+static size_t missing(const rsq_gather *g, const rsq_writes *line)
+{
+    return line->count < g->expected ? g->expected - line->count : 0;
+}
+
 void rsq_gather_wait_locked(rsq_gather *g, const rsq_writes *line, rsq_mutex *mu)
 {
-    size_t here = line->count, missing = g->expected - here;
+    size_t before = missing(g, line);
     bool in_time = true;
 
-    if (g->expected <= here)
+    if (before == 0)
         return;
     g->waits = true;
-    while (line->count < g->expected && in_time)
+    while (missing(g, line) > 0 && in_time)
         in_time = rsq_cond_wait_until(&g->all_back, mu, g->until_ns);
     g->waits = false;
-    if (2 * (line->count - here) < missing)
+    if (2 * missing(g, line) > before)
         g->skip = GATHER_SKIPPED;
 }

@@ -249,6 +249,56 @@ static void those_who_stay_away_are_not(void **state)
     teardown(&t);
 }
 
+/* --- who leaves while others wait for those who were answered --- */
+
+typedef struct gathering {
+    rsq_mutex mu;
+    rsq_gather gather;
+    rsq_writes line;
+    rsq_write here[2];
+} gathering;
+
+/* The time of one that stands in line is over, and then that of the wait. */
+static void *leave_early(void *arg)
+{
+    gathering *g = arg;
+    bool waits;
+
+    do {
+        rsq_mutex_lock(&g->mu);
+        waits = g->gather.waits;
+        if (waits) {
+            rsq_writes_remove(&g->line, &g->here[1]);
+            g->gather.until_ns = 0;
+            rsq_cond_signal(&g->gather.all_back);
+        }
+        rsq_mutex_unlock(&g->mu);
+    } while (!waits);
+    return NULL;
+}
+
+static void who_leaves_did_not_come(void **state)
+{
+    static gathering g;
+    rsq_thread thread;
+
+    (void)state;
+    rsq_mutex_init(&g.mu);
+    rsq_gather_init(&g.gather);
+    rsq_writes_append(&g.line, &g.here[0]);
+    rsq_writes_append(&g.line, &g.here[1]);
+    g.gather.expected = 4;
+    g.gather.until_ns = RSQ_NO_DEADLINE;
+    assert_int_equal(rsq_thread_start(&thread, leave_early, &g), 0);
+    rsq_mutex_lock(&g.mu);
+    rsq_gather_wait_locked(&g.gather, &g.line, &g.mu);
+    assert_true(g.gather.skip > 0);
+    rsq_mutex_unlock(&g.mu);
+    rsq_thread_join(thread);
+    rsq_gather_fini(&g.gather);
+    rsq_mutex_fini(&g.mu);
+}
+
 /* Its time ends while another's commit is under way, with which it could not be done: it must not wait on. */
 static void overdue_while_taken(void **state)
 {
@@ -274,9 +324,8 @@ static void overdue_while_taken(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(told_before_answered),
-        cmocka_unit_test(those_answered_are_waited_for),
-        cmocka_unit_test(those_who_stay_away_are_not),
+        cmocka_unit_test(told_before_answered),        cmocka_unit_test(those_answered_are_waited_for),
+        cmocka_unit_test(those_who_stay_away_are_not), cmocka_unit_test(who_leaves_did_not_come),
         cmocka_unit_test(overdue_while_taken),
     };
 
