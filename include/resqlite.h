@@ -983,7 +983,8 @@ typedef struct rsq_op_options {
  * @param out          on RSQ_OK, an op the caller owns: rsq_op_free(). Written
  *                     before `done` can be called. May be NULL if there is a `done`.
  * @return RSQ_OK: submitted, and completed exactly once; errors of the SQL come
- *         with the completion. RSQ_EINVAL, RSQ_ECLOSED, RSQ_ENOMEM: not submitted.
+ *         with the completion. RSQ_EINVAL, RSQ_ETOOBIG (a length of 2 GiB or more),
+ *         RSQ_ECLOSED, RSQ_ENOMEM: not submitted.
  *
  * Thread: any.
  */
@@ -1048,9 +1049,9 @@ RSQ_API rsq_code rsq_select_all_async(rsq_db *db, const rsq_query *queries, size
  *                     is interrupted by it, or by rsq_op_cancel(), is undone. `chunk_rows` is
  *                     RSQ_EINVAL.
  * @param out          as in rsq_select_async().
- * @return RSQ_OK: submitted, and completed exactly once. RSQ_EINVAL, RSQ_ECLOSED, RSQ_ENOMEM,
- *         RSQ_EREADONLY (the database is open read-only): not submitted. A database that is
- *         closed completes those that wait with RSQ_ECLOSED: wait for what must not be lost.
+ * @return RSQ_OK: submitted, and completed exactly once. RSQ_EINVAL, RSQ_ETOOBIG (a length of 2 GiB or
+ *         more), RSQ_ECLOSED, RSQ_ENOMEM, RSQ_EREADONLY (the database is open read-only): not submitted. A
+ * database that is closed completes those that wait with RSQ_ECLOSED: wait for what must not be lost.
  *
  * Thread: any.
  */
@@ -1112,7 +1113,8 @@ RSQ_API rsq_tx *rsq_op_take_tx(rsq_op *op);
  *
  * @param opts  NULL for the defaults; as for rsq_select_async() and rsq_execute_async(), but `chunk_rows`,
  *              which is RSQ_EINVAL, and `origin`, which is the transaction's.
- * @return RSQ_OK: submitted, and completed exactly once. RSQ_EINVAL, RSQ_ENOMEM: not submitted. The same
+ * @return RSQ_OK: submitted, and completed exactly once. RSQ_EINVAL, RSQ_ETOOBIG, RSQ_ENOMEM: not
+ *         submitted. The same
  *         with RSQ_ETIMEOUT, RSQ_ECLOSED, RSQ_EMISUSE, when the transaction has ended, and the last for one
  *         of a function.
  *
@@ -1366,7 +1368,7 @@ typedef struct rsq_stream_options {
  * @param sql, params  copied.
  * @param out          on RSQ_OK, a stream the caller owns: rsq_stream_close().
  *                     Written before the first event can be dispatched.
- * @return RSQ_OK, RSQ_EINVAL, RSQ_ECLOSED, RSQ_ENOMEM.
+ * @return RSQ_OK, RSQ_EINVAL, RSQ_ETOOBIG, RSQ_ECLOSED, RSQ_ENOMEM.
  *
  * Thread: any.
  */

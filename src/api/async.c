@@ -76,18 +76,22 @@ static rsq_code submit(rsq_db *db, rsq_op_spec *spec, const rsq_op_options *o, r
 static rsq_code read_request(const char *sql, rsq_args args, size_t rows, const rsq_op_options *o,
                              rsq_request *rq)
 {
+    size_t sql_len;
     rsq_code code;
 
     if (!sql || !rsq_json_flags_are_valid(o->json))
         return RSQ_EINVAL;
     if (args.count && rows > SIZE_MAX / sizeof *args.values / args.count)
         return RSQ_EINVAL;
+    code = rsq_sql_measure(sql, o->sql_len, &sql_len, NULL);
+    if (code != RSQ_OK)
+        return code;
     if (args.named)
         code = rsq_named_check(args.named, args.count, NULL);
     else
         code = rsq_values_check(args.values, rows * args.count, NULL);
     *rq = (rsq_request){.sql = sql,
-                        .sql_len = o->sql_len ? o->sql_len : strlen(sql),
+                        .sql_len = sql_len,
                         .params = args.values,
                         .named = args.named,
                         .nparams = args.count,

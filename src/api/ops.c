@@ -3,6 +3,7 @@
 
 #include "api/db.h"
 #include "api/options.h"
+#include "api/request.h"
 #include "base/error.h"
 #include "exec/backup.h"
 #include "exec/begin.h"
@@ -101,8 +102,12 @@ static rsq_code check_list(const rsq_migration *list, size_t count, rsq_error *e
         return rsq_error_set(err, RSQ_EINVAL, "the list of migrations is NULL, or has more than %d",
                              MIGRATIONS_MAX);
     for (size_t i = 0; i < count; i++) {
+        size_t len;
+
         if (!list[i].name || !list[i].name[0] || !list[i].sql)
             return rsq_error_set(err, RSQ_EINVAL, "migrations[%zu] has no name or no SQL", i);
+        if (rsq_sql_measure(list[i].sql, list[i].sql_len, &len, err) != RSQ_OK)
+            return RSQ_ETOOBIG;
         for (size_t j = 0; j < i; j++) {
             if (strcmp(list[i].name, list[j].name) == 0)
                 return rsq_error_set(err, RSQ_EINVAL, "migrations[%zu] repeats the name \"%.100s\"", i,

@@ -20,6 +20,12 @@ size_t rsq_bytes_max(uint64_t max_result_bytes)
     return max_result_bytes < SIZE_MAX ? (size_t)max_result_bytes : SIZE_MAX;
 }
 
+rsq_code rsq_sql_measure(const char *sql, size_t given, size_t *len, rsq_error *err)
+{
+    *len = given ? given : strlen(sql);
+    return *len < INT32_MAX ? RSQ_OK : rsq_error_set(err, RSQ_ETOOBIG, "the SQL is too long");
+}
+
 static rsq_code read_options(rsq_call *c, const rsq_call_options *opts, rsq_error *err)
 {
     rsq_call_options o;
@@ -52,9 +58,7 @@ rsq_code rsq_call_read(rsq_call *c, const char *sql, rsq_args args, const rsq_ca
         .request = {.sql = sql, .params = args.values, .named = args.named, .nparams = args.count}};
     if (opts)
         code = read_options(c, opts, err);
-    if (!c->request.sql_len)
-        c->request.sql_len = strlen(sql);
-    return code;
+    return code == RSQ_OK ? rsq_sql_measure(sql, c->request.sql_len, &c->request.sql_len, err) : code;
 }
 
 rsq_code rsq_call_read_batch(rsq_call *c, const char *sql, rsq_args args, size_t rows,
@@ -79,6 +83,8 @@ static rsq_code read_one(const rsq_query *q, size_t index, rsq_request *rq, rsq_
     if (!q->sql)
         code = rsq_error_set(err, RSQ_EINVAL, "the SQL is NULL");
     if (code == RSQ_OK)
+        code = rsq_sql_measure(q->sql, q->sql_len, &rq->sql_len, err);
+    if (code == RSQ_OK)
         code = rsq_values_check(q->params, q->nparams, err);
     if (code != RSQ_OK) {
         if (err)
@@ -86,7 +92,6 @@ static rsq_code read_one(const rsq_query *q, size_t index, rsq_request *rq, rsq_
         return code;
     }
     rq->sql = q->sql;
-    rq->sql_len = q->sql_len ? q->sql_len : strlen(q->sql);
     rq->params = q->params;
     rq->nparams = q->nparams;
     return RSQ_OK;

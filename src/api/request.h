@@ -17,7 +17,13 @@ typedef struct rsq_call {
     uint32_t timeout_ms;
 } rsq_call;
 
-/* RSQ_OK or RSQ_EINVAL. */
+/*
+ * How long the SQL is, whose length was `given`; 0: up to its NUL. RSQ_ETOOBIG: longer than SQLite takes,
+ * such as -1, which is told before so many bytes are read.
+ */
+rsq_code rsq_sql_measure(const char *sql, size_t given, size_t *len, rsq_error *err);
+
+/* RSQ_OK, RSQ_EINVAL, RSQ_ETOOBIG. */
 rsq_code rsq_call_read(rsq_call *c, const char *sql, rsq_args args, const rsq_call_options *opts,
                        rsq_error *err);
 
@@ -32,7 +38,7 @@ size_t rsq_bytes_max(uint64_t max_result_bytes);
 
 /*
  * `count` queries as requests, in one block that rsq_free() frees; SQL and
- * values stay borrowed. RSQ_OK, RSQ_EINVAL, RSQ_ENOMEM.
+ * values stay borrowed. RSQ_OK, RSQ_EINVAL, RSQ_ETOOBIG, RSQ_ENOMEM.
  */
 rsq_code rsq_requests_read(const rsq_query *queries, size_t count, uint32_t json, uint64_t max_result_bytes,
                            rsq_request **out, rsq_error *err);

@@ -45,6 +45,7 @@ rsq_code rsq_stream_open(rsq_db *db, const char *sql, const rsq_value *params, s
 {
     rsq_stream_options o;
     rsq_stream_spec spec;
+    size_t sql_len;
     rsq_code code;
 
     if (!sql || !opts || !out)
@@ -53,13 +54,15 @@ rsq_code rsq_stream_open(rsq_db *db, const char *sql, const rsq_value *params, s
     if (code == RSQ_OK)
         code = check_options(&o, err);
     if (code == RSQ_OK)
+        code = rsq_sql_measure(sql, o.sql_len, &sql_len, err);
+    if (code == RSQ_OK)
         code = rsq_values_check(params, nparams, err);
     if (code == RSQ_OK)
         code = rsq_db_pin(db, err);
     if (code != RSQ_OK)
         return code;
     spec = (rsq_stream_spec){.key = {.sql = sql,
-                                     .sql_len = o.sql_len ? o.sql_len : strlen(sql),
+                                     .sql_len = sql_len,
                                      .params = params,
                                      .nparams = nparams,
                                      .traits = traits_of(&o)},

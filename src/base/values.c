@@ -14,6 +14,9 @@ static rsq_code check_one(const rsq_value *v, size_t index, rsq_error *err)
         return rsq_error_set(err, RSQ_EINVAL, "parameter %zu has the unknown type %u", index + 1, v->type);
     if (has_bytes(v) && !v->as.blob)
         return rsq_error_set(err, RSQ_EINVAL, "parameter %zu has %u bytes at NULL", index + 1, v->len);
+    /* No SQLite takes so much; and -1 is told before so many bytes are copied. */
+    if (has_bytes(v) && v->len > INT32_MAX)
+        return rsq_error_set(err, RSQ_ETOOBIG, "parameter %zu is too long: %u bytes", index + 1, v->len);
     return RSQ_OK;
 }
 

@@ -13,7 +13,7 @@ bool rsq_value_same(const rsq_value *a, const rsq_value *b);
 /* `h` with the value mixed in: equal for values that are the same. */
 uint64_t rsq_value_hash(uint64_t h, const rsq_value *v);
 
-/* RSQ_OK, or RSQ_EINVAL: an unknown type, or bytes at NULL. */
+/* RSQ_OK; RSQ_EINVAL: an unknown type, or bytes at NULL; RSQ_ETOOBIG. */
 rsq_code rsq_values_check(const rsq_value *values, size_t n, rsq_error *err);
 
 /* Bytes of a copy. Of checked values. */

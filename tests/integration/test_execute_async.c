@@ -869,6 +869,42 @@ static void in_memory(void **state)
     assert_int_equal(INTEGER(f, "SELECT count(*) FROM t"), LENGTH(ops));
 }
 
+static void nothing(rsq_stream *s, const rsq_stream_event *ev, void *ctx)
+{
+    (void)s;
+    (void)ev;
+    (void)ctx;
+}
+
+/* -1 for "up to the NUL", as SQLite has it, is no length here: it is refused, and not read. */
+static void lengths_that_cannot_be(void **state)
+{
+    fixture *f = *state;
+    rsq_call_options blocking = {.size = sizeof blocking, .sql_len = SIZE_MAX};
+    rsq_op_options asynchronous = {.size = sizeof asynchronous, .sql_len = SIZE_MAX};
+    rsq_stream_options stream = {.size = sizeof stream, .sql_len = SIZE_MAX, .event = nothing};
+    rsq_value value = {.type = RSQ_TEXT, .len = UINT32_MAX, .as.text = "text"};
+    rsq_query query = {.sql = "DELETE FROM t", .sql_len = SIZE_MAX};
+    rsq_migration step = {.name = "step", .sql = "DELETE FROM t", .sql_len = SIZE_MAX};
+    static const char insert[] = "INSERT INTO t(name) VALUES (?)";
+    rsq_stream *s = NULL;
+    rsq_op *op = NULL;
+
+    open_with(f, 0);
+    WANT(f, RSQ_ETOOBIG, rsq_execute(f->db, "DELETE FROM t", NULL, 0, &blocking, NULL, &f->err));
+    WANT(f, RSQ_ETOOBIG, rsq_execute_script(f->db, "DELETE FROM t", &blocking, &f->err));
+    WANT(f, RSQ_ETOOBIG, rsq_execute_batch(f->db, insert, &value, 1, 1, &blocking, NULL, &f->err));
+    WANT(f, RSQ_ETOOBIG, rsq_execute_all(f->db, &query, 1, NULL, NULL, &f->err));
+    WANT(f, RSQ_ETOOBIG, rsq_migrate(f->db, &step, 1, NULL, NULL, &f->err));
+    WANT(f, RSQ_ETOOBIG, rsq_stream_open(f->db, "SELECT 1", NULL, 0, &stream, &s, &f->err));
+    WANT_CODE(RSQ_ETOOBIG, rsq_execute_async(f->db, "DELETE FROM t", NULL, 0, &asynchronous, &op));
+    WANT_CODE(RSQ_ETOOBIG, rsq_execute_all_async(f->db, &query, 1, NULL, &op));
+    WANT(f, RSQ_ETOOBIG, rsq_execute(f->db, insert, &value, 1, NULL, NULL, &f->err));
+    WANT(f, RSQ_ETOOBIG, rsq_execute_batch(f->db, insert, &value, 1, 1, NULL, NULL, &f->err));
+    WANT_CODE(RSQ_ETOOBIG, rsq_execute_async(f->db, insert, &value, 1, NULL, &op));
+    WANT_CODE(RSQ_ETOOBIG, rsq_execute_batch_async(f->db, insert, &value, 1, 1, NULL, &op));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -879,6 +915,7 @@ int main(void)
         CASE(origins_stand_apart),
         CASE(errors_come_with_the_completion),
         CASE(bad_arguments_are_not_submitted),
+        CASE(lengths_that_cannot_be),
         CASE(read_only),
         CASE(those_that_wait_share_a_commit),
         CASE(not_when_switched_off),
