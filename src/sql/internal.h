@@ -262,6 +262,18 @@ void rsq_conn_ask_encoding(rsq_conn *c);
 /* checkpoint.c: have SQLite tell of each commit that wrote to a log. */
 void rsq_conn_start_log(rsq_conn *c);
 
+/*
+ * Is a transaction left open on the writer's connection, since there was no memory to roll it back? What
+ * joined it would be told that it is done, and go with it. (While one of ours runs TEMP tables are allowed.)
+ */
+static inline bool rsq_conn_has_leftover(const rsq_conn *c)
+{
+    return c->broken && c->role != RSQ_CONN_READER && !c->guard.may_temp && !sqlite3_get_autocommit(c->db);
+}
+
+/* transaction.c: then try once more, and fail: what is asked for may belong to that transaction. */
+rsq_code rsq_conn_refuse_leftover(rsq_conn *c, rsq_error *err);
+
 /* transaction.c: rsq_conn_begin(), whose failure is told as that of something else; `what` as above. */
 rsq_code rsq_conn_begin_for(rsq_conn *c, uint32_t origin, const char *what, rsq_error *err);
 

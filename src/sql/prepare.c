@@ -146,6 +146,8 @@ rsq_code rsq_conn_prepare(rsq_conn *c, const rsq_request *rq, rsq_stmt **out, rs
     rsq_code code;
     rsq_stmt *s;
 
+    if (rsq_conn_has_leftover(c))
+        return rsq_conn_refuse_leftover(c, err);
     if (c->stale) {
         rsq_stmt_cache_fini(&c->statements);
         c->stale = false;

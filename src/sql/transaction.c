@@ -203,6 +203,8 @@ rsq_code rsq_conn_begin_for(rsq_conn *c, uint32_t origin, const char *what, rsq_
 {
     int rc;
 
+    if (rsq_conn_has_leftover(c))
+        return rsq_conn_refuse_leftover(c, err);
     rsq_capture_assert(c);
     rsq_capture_drop(c);
     end_account(c);
@@ -256,6 +258,12 @@ void rsq_conn_rollback(rsq_conn *c)
     expect_no_temporary(c);
     rsq_capture_drop(c);
     end_account(c);
+}
+
+rsq_code rsq_conn_refuse_leftover(rsq_conn *c, rsq_error *err)
+{
+    rsq_conn_rollback(c);
+    return rsq_error_set(err, RSQ_ENOMEM, "there was no memory to roll back the transaction before");
 }
 
 static rsq_code refuse_commit(rsq_conn *c, rsq_error *err)

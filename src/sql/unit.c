@@ -2,6 +2,8 @@
 
 rsq_code rsq_unit_begin(rsq_unit *u, rsq_conn *c, unsigned depth, uint32_t origin, rsq_error *err)
 {
+    if (rsq_conn_has_leftover(c))
+        return rsq_conn_refuse_leftover(c, err);
     *u = (rsq_unit){.conn = c, .alone = sqlite3_get_autocommit(c->db) != 0, .depth = depth};
     return u->alone ? rsq_conn_begin(c, origin, err) : rsq_conn_savepoint(c, depth, err);
 }

@@ -626,11 +626,88 @@ static void columns_after_alter(void **state)
     }
 }
 
+/* ---------------------------------------------------- what could not even be undone -- */
+
+/* A temporary table makes SQLite compile its ROLLBACK anew, for which there may be no memory. */
+static rsq_code make_and_fail(rsq_tx *tx, void *ctx)
+{
+    (void)rsq_tx_execute(tx, "CREATE TEMP TABLE made(a)", NULL, 0, NULL, NULL, NULL);
+    (void)rsq_tx_execute(tx, "INSERT INTO t VALUES (0, 0)", NULL, 0, NULL, NULL, NULL);
+    return *(rsq_code *)ctx;
+}
+
+static rsq_code insert_in_transaction(rsq_tx *tx, void *ctx)
+{
+    (void)ctx;
+    return rsq_tx_execute(tx, "INSERT INTO t VALUES (1, 1)", NULL, 0, NULL, NULL, NULL);
+}
+
+/* Whether the n-th of the ways to insert a row that leave `t` with it said so. */
+static bool insert(fixture *f, int way)
+{
+    static const rsq_query one = {.sql = "INSERT INTO t VALUES (1, 1)"};
+    const rsq_value row[] = {rsq_integer(1), rsq_integer(1)};
+
+    switch (way) {
+    case 0:
+        return rsq_execute(f->db, one.sql, NULL, 0, NULL, NULL, NULL) == RSQ_OK;
+    case 1:
+        return rsq_execute_batch(f->db, "INSERT INTO t VALUES (?, ?)", row, 1, 2, NULL, NULL, NULL) == RSQ_OK;
+    case 2:
+        return rsq_execute_script(f->db, one.sql, NULL, NULL) == RSQ_OK;
+    case 3:
+        return rsq_execute_all(f->db, &one, 1, NULL, NULL, NULL) == RSQ_OK;
+    default:
+        return rsq_transaction(f->db, insert_in_transaction, NULL, NULL, NULL) == RSQ_OK;
+    }
+}
+
+#define WAYS 5
+
+/* Nothing joins a transaction that is still open since there was no memory to roll it back: it would be told
+ * that it is done, and go with it. */
+static void nothing_joins_what_is_left(void **state)
+{
+    static const size_t counts[] = {1, 5, 10};
+    fixture *f = *state;
+    rsq_code no = RSQ_ECANCELLED;
+
+    fixture_open(f, NULL);
+    EXEC(f, "CREATE TABLE t(part, v)");
+    for (int way = 0; way < WAYS; way++) {
+        for (size_t i = 0; i < LENGTH(counts); i++) {
+            bool struck = true;
+
+            for (size_t n = 1; struck; n++) {
+                int64_t done = 0;
+
+                /* What is cached needs least. */
+                (void)insert(f, way);
+                EXEC(f, "DELETE FROM t");
+                arm(n, counts[i]);
+                (void)rsq_transaction(f->db, make_and_fail, &no, NULL, NULL);
+                struck = the_fault.seen >= n;
+                for (int again = 0; again < 3; again++)
+                    done += insert(f, way);
+                (void)disarm();
+                EXEC(f, "INSERT INTO t VALUES (2, 2)");
+                assert_int_equal(INTEGER(f, "SELECT count(*) FROM t WHERE part = 1"), done);
+                assert_int_equal(INTEGER(f, "SELECT count(*) FROM t WHERE part = 0"), 0);
+            }
+        }
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        CASE(single_writes),      CASE(nested_transactions), CASE(parts_of_a_transaction),
-        CASE(several_statements), CASE(temporary_objects),   CASE(columns_after_alter),
+        CASE(single_writes),
+        CASE(nested_transactions),
+        CASE(parts_of_a_transaction),
+        CASE(several_statements),
+        CASE(temporary_objects),
+        CASE(columns_after_alter),
+        CASE(nothing_joins_what_is_left),
     };
 
     if (sqlite3_config(SQLITE_CONFIG_LOOKASIDE, 0, 0) != SQLITE_OK)
