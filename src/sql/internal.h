@@ -309,10 +309,10 @@ bool rsq_target_is(const char *target, const char *schema, const char *table);
 /* prepare.c: what the statement that was compiled last is; RSQ_STMT_…. */
 uint32_t rsq_stmt_kind(const rsq_conn *c, sqlite3_stmt *h);
 
-/* Only rows: CREATE TABLE inserts too, into the schema. */
+/* Only rows: CREATE TABLE inserts too, into the schema; and what is explained does nothing. */
 static inline bool rsq_stmt_is_dml(const rsq_stmt *s)
 {
-    return (s->kind & (RSQ_STMT_DML | RSQ_STMT_SCHEMA)) == RSQ_STMT_DML;
+    return (s->kind & (RSQ_STMT_DML | RSQ_STMT_SCHEMA | RSQ_STMT_EXPLAIN)) == RSQ_STMT_DML;
 }
 
 /* write.c: the figures of a write. `room`: bytes behind the result. */

@@ -662,6 +662,9 @@ static void batch_of_the_wrong_width(void **state)
     WANT(f, RSQ_EINVAL, rsq_execute_batch(f->db, sql, NULL, 2, 2, NULL, NULL, &f->err));
     WANT(f, RSQ_EINVAL, rsq_execute_batch(NULL, sql, v, 2, 2, NULL, NULL, &f->err));
     WANT(f, RSQ_EINVAL, rsq_execute_batch(f->db, sql, v, SIZE_MAX / 16, 2, NULL, NULL, &f->err));
+    WANT(f, RSQ_EINVAL, rsq_execute_batch(f->db, "SELECT ?, ?", v, 2, 2, NULL, NULL, &f->err));
+    WANT(f, RSQ_EINVAL,
+         rsq_execute_batch(f->db, "EXPLAIN INSERT INTO items VALUES (?, ?)", v, 2, 2, NULL, NULL, &f->err));
     EXPECT_ROWS(f, "SELECT count(*) FROM items", "0");
     WANT(f, RSQ_OK, rsq_execute_batch(f->db, sql, v, 2, 2, NULL, NULL, &f->err));
     EXPECT_ROWS(f, "SELECT count(*) FROM items", "2");
