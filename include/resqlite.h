@@ -1049,9 +1049,10 @@ RSQ_API rsq_code rsq_select_all_async(rsq_db *db, const rsq_query *queries, size
  *                     is interrupted by it, or by rsq_op_cancel(), is undone. `chunk_rows` is
  *                     RSQ_EINVAL.
  * @param out          as in rsq_select_async().
- * @return RSQ_OK: submitted, and completed exactly once. RSQ_EINVAL, RSQ_ETOOBIG (a length of 2 GiB or
- *         more), RSQ_ECLOSED, RSQ_ENOMEM, RSQ_EREADONLY (the database is open read-only): not submitted. A
- * database that is closed completes those that wait with RSQ_ECLOSED: wait for what must not be lost.
+ * @return RSQ_OK: submitted, and completed exactly once. RSQ_EINVAL, RSQ_ETOOBIG (a length
+ *         of 2 GiB or more), RSQ_ECLOSED, RSQ_ENOMEM, RSQ_EREADONLY (the database is open
+ *         read-only): not submitted. A database that is closed completes those that wait
+ *         with RSQ_ECLOSED: wait for what must not be lost.
  *
  * Thread: any.
  */
@@ -1114,9 +1115,8 @@ RSQ_API rsq_tx *rsq_op_take_tx(rsq_op *op);
  * @param opts  NULL for the defaults; as for rsq_select_async() and rsq_execute_async(), but `chunk_rows`,
  *              which is RSQ_EINVAL, and `origin`, which is the transaction's.
  * @return RSQ_OK: submitted, and completed exactly once. RSQ_EINVAL, RSQ_ETOOBIG, RSQ_ENOMEM: not
- *         submitted. The same
- *         with RSQ_ETIMEOUT, RSQ_ECLOSED, RSQ_EMISUSE, when the transaction has ended, and the last for one
- *         of a function.
+ *         submitted. The same with RSQ_ETIMEOUT, RSQ_ECLOSED, RSQ_EMISUSE, when the transaction has
+ *         ended, and the last for one of a function.
  *
  * Thread: any.
  */
