@@ -665,9 +665,13 @@ RSQ_API rsq_code rsq_tx_select(rsq_tx *tx, const char *sql, const rsq_value *par
 RSQ_API rsq_code rsq_tx_select_json(rsq_tx *tx, const char *sql, const rsq_value *params, size_t nparams,
                                     const rsq_call_options *opts, rsq_result **out, rsq_error *err);
 
-/** rsq_execute() inside the transaction. A failed statement is undone alone; the transaction goes on
- *  unless SQLite rolled all of it back, after which each call on it is RSQ_EMISUSE. Thread: the
- * transaction's. */
+/**
+ * rsq_execute() inside the transaction. A failed statement is undone alone; the transaction goes on
+ * unless SQLite rolled all of it back, after which each call on it is RSQ_EMISUSE. (There is one gap in
+ * SQLite: rows before one that a STRICT table refuses for its type stay. A nested transaction undoes them.)
+ *
+ * Thread: the transaction's.
+ */
 RSQ_API rsq_code rsq_tx_execute(rsq_tx *tx, const char *sql, const rsq_value *params, size_t nparams,
                                 const rsq_call_options *opts, rsq_result **out, rsq_error *err);
 
