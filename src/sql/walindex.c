@@ -5,6 +5,7 @@
 #include <string.h>
 
 #define COUNTER_OFFSET 8 /* of the 32-bit iChange in the header: the first half of its second word */
+#define PAGES_OFFSET 20  /* of the 32-bit nPage: the second half of its third word */
 #define REGION_BYTES 32768
 
 _Static_assert(RSQ_WALINDEX_WORDS % 4 == 0, "compared four at a time");
@@ -133,4 +134,14 @@ uint32_t rsq_walindex_copied_counter(const rsq_walindex *w)
     for (size_t i = 0; i < w->count; i++)
         sum += counter_in(w->entries[i].copy[COUNTER_OFFSET / 8]);
     return sum;
+}
+
+RACY uint32_t rsq_walindex_pages(const rsq_walindex *w, size_t entry)
+{
+    const volatile uint64_t *live = w->entries[entry].live;
+    uint64_t word = live ? live[PAGES_OFFSET / 8] : 0;
+    uint32_t pages;
+
+    memcpy(&pages, (const char *)&word + PAGES_OFFSET % 8, sizeof pages);
+    return pages;
 }

@@ -51,4 +51,8 @@ bool rsq_walindex_unchanged(const rsq_walindex *w);
 uint32_t rsq_walindex_live_counter(const rsq_walindex *w);
 uint32_t rsq_walindex_copied_counter(const rsq_walindex *w);
 
+/* How many pages an entry's database has after the newest commit; 0: not mapped, or as many as its file has.
+ */
+uint32_t rsq_walindex_pages(const rsq_walindex *w, size_t entry);
+
 #endif
