@@ -162,14 +162,15 @@ static bool is_stopped(const rsq_conn *c)
 }
 
 /*
- * SQLite looks once more when a statement is done, and would say of one that has
- * committed that it was interrupted. Then no transaction is open any more.
+ * SQLite looks once more when a statement is done, and would say that it was
+ * interrupted of one that has committed, when no transaction is open any more, or
+ * of one that has begun, ended or marked a transaction.
  */
 static int look(void *conn)
 {
     const rsq_conn *c = conn;
 
-    return is_stopped(c) && sqlite3_txn_state(c->db, NULL) != SQLITE_TXN_NONE;
+    return is_stopped(c) && !c->unstoppable && sqlite3_txn_state(c->db, NULL) != SQLITE_TXN_NONE;
 }
 
 void rsq_conn_watch(rsq_conn *c, const _Atomic bool *stop)

@@ -27,9 +27,15 @@ int rsq_conn_prepare_controls(rsq_conn *c)
     return rc;
 }
 
-static int run_kept(sqlite3_stmt *s)
+/* It does what it has to do in a moment, and who is told that it was stopped would not know what it did. */
+static int run_kept(rsq_conn *c, sqlite3_stmt *s)
 {
-    if (sqlite3_step(s) == SQLITE_DONE) {
+    int rc;
+
+    c->unstoppable = true;
+    rc = sqlite3_step(s);
+    c->unstoppable = false;
+    if (rc == SQLITE_DONE) {
         sqlite3_reset(s);
         return SQLITE_OK;
     }
@@ -40,7 +46,7 @@ int rsq_conn_control(rsq_conn *c, rsq_control which)
 {
     int rc = prepare_control(c, which);
 
-    return rc == SQLITE_OK ? run_kept(c->control[which]) : rc;
+    return rc == SQLITE_OK ? run_kept(c, c->control[which]) : rc;
 }
 
 int rsq_conn_control_savepoint(rsq_conn *c, rsq_savepoint_verb verb, unsigned depth)
@@ -56,12 +62,12 @@ int rsq_conn_control_savepoint(rsq_conn *c, rsq_savepoint_verb verb, unsigned de
     int rc;
 
     if (kept && *kept)
-        return run_kept(*kept);
+        return run_kept(c, *kept);
     (void)snprintf(sql, sizeof sql, "%s rsq_%u", verbs[verb], depth);
     if (!kept)
         return rsq_conn_run(c, sql);
     rc = sqlite3_prepare_v3(c->db, sql, -1, SQLITE_PREPARE_PERSISTENT, kept, NULL);
-    return rc == SQLITE_OK ? run_kept(*kept) : rc;
+    return rc == SQLITE_OK ? run_kept(c, *kept) : rc;
 }
 
 void rsq_conn_finalize_controls(rsq_conn *c)

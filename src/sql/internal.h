@@ -154,10 +154,11 @@ struct rsq_conn {
     uint32_t raw_before;            /* change counter when the last commit of ours was done */
     bool locked; /* the transaction that runs has the write lock, and `raw_locked` is of then */
     uint32_t raw_locked;
-    bool has_temp;   /* the transaction that runs may have made temporary objects */
-    bool stale;      /* the schema changed: cached statements that read no table would not notice */
-    bool left_rows;  /* the statement that ran last has failed, and may have left rows that it changed */
-    uint32_t origin; /* of what is being written; 0 again after it was committed or undone */
+    bool has_temp;    /* the transaction that runs may have made temporary objects */
+    bool stale;       /* the schema changed: cached statements that read no table would not notice */
+    bool left_rows;   /* the statement that ran last has failed, and may have left rows that it changed */
+    bool unstoppable; /* a control statement is stepped */
+    uint32_t origin;  /* of what is being written; 0 again after it was committed or undone */
     rsq_write_times times; /* of the statement that is measured */
     rsq_changes committed; /* waits for rsq_conn_take_changes() */
 };

@@ -209,8 +209,13 @@ rsq_code rsq_conn_begin_for(rsq_conn *c, uint32_t origin, const char *what, rsq_
     rsq_capture_drop(c);
     end_account(c);
     rc = rsq_conn_control(c, RSQ_CONTROL_BEGIN_IMMEDIATE);
-    if (rc != SQLITE_OK)
-        return rsq_sql_error(c, rc, what, err);
+    if (rc != SQLITE_OK) {
+        rsq_code code = rsq_sql_error(c, rc, what, err);
+
+        /* Whatever is open then is nobody's, and must not be joined. */
+        rsq_conn_rollback(c);
+        return code;
+    }
     c->guard.may_temp = true;
     c->origin = origin;
     rsq_conn_note_lock(c);

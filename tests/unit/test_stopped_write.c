@@ -136,6 +136,34 @@ static void one_that_runs_is_stopped(void **state)
     assert_int_equal(count_rows(p), 0);
 }
 
+/* BEGIN, SAVEPOINT and COMMIT are all or nothing too: what had begun although it was said to be stopped would
+ * be joined by the writes after it, which were told that they are done, and would go with it. */
+static void no_transaction_is_left(void **state)
+{
+    place *p = *state;
+    int64_t done = 0;
+
+    sqlite3_commit_hook(p->conn->db, NULL, NULL);
+    for (int i = 0; i < 3 * WRITES; i++) {
+        rsq_unit outer, inner;
+        bool kept = false;
+
+        atomic_store(&p->stop, true);
+        if (rsq_unit_begin(&outer, p->conn, RSQ_UNIT_STATEMENT, 0, NULL) == RSQ_OK) {
+            if (rsq_unit_begin(&inner, p->conn, RSQ_UNIT_LIST, 0, NULL) == RSQ_OK)
+                (void)rsq_unit_keep(&inner, NULL);
+            atomic_store(&p->stop, false);
+            assert_int_equal(execute(p, "INSERT INTO t VALUES (1)"), RSQ_OK);
+            atomic_store(&p->stop, true);
+            kept = rsq_unit_keep(&outer, NULL) == RSQ_OK;
+        }
+        assert_true(sqlite3_get_autocommit(p->conn->db));
+        done += kept;
+    }
+    assert_int_equal(count_rows(p), done);
+    assert_int_equal(done, 3 * WRITES);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -143,6 +171,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(rows_of_returning_answer_what_happened, setup, teardown),
         cmocka_unit_test_setup_teardown(a_batch_answers_what_happened, setup, teardown),
         cmocka_unit_test_setup_teardown(a_script_answers_what_happened, setup, teardown),
+        cmocka_unit_test_setup_teardown(no_transaction_is_left, setup, teardown),
         cmocka_unit_test_setup_teardown(one_that_runs_is_stopped, setup, teardown),
     };
 
