@@ -355,9 +355,9 @@ typedef struct rsq_open_options {
  * @param opts  NULL for the defaults.
  * @param out   on RSQ_OK, a database the caller owns: rsq_close().
  * @return RSQ_OK, RSQ_EINVAL, RSQ_ECANTOPEN, RSQ_ENOTADB, RSQ_ECORRUPT,
- *         RSQ_EBUSY, RSQ_EREADONLY (no permission to write the file; or, of a
- *         database in WAL mode and for reading too, to make its -wal and -shm
- *         beside it), RSQ_EUNSUPPORTED (no preupdate hook in this SQLite, no WAL
+ *         RSQ_EBUSY, RSQ_EREADONLY (no permission to write a file that is not in
+ *         WAL mode yet; or, of one that is and for reading too, to make its -wal
+ *         and -shm beside it), RSQ_EUNSUPPORTED (no preupdate hook in this SQLite, no WAL
  *         mode on this file system), RSQ_EIO, RSQ_EFULL, RSQ_ENOMEM. A failed open leaves no file behind
  *         that was not there before, and changes none.
  *
@@ -1153,7 +1153,9 @@ RSQ_API rsq_code rsq_rollback_async(rsq_tx *tx, const rsq_op_options *opts, rsq_
  * @return RSQ_OK: completed, well or not, or a chunk waits; RSQ_ETIMEOUT; RSQ_EINVAL; RSQ_EMISUSE: inside its
  *         own `done`, for a chunk that can only come after it; or for what needs the writer's connection (a
  *         write; in memory a read too), from inside a transaction function of its database or the thread of
- * an interactive transaction of it, which would wait for each other. Thread: any, callbacks included.
+ *         an interactive transaction of it, which would wait for each other.
+ *
+ * Thread: any, callbacks included.
  */
 RSQ_API rsq_code rsq_op_wait(rsq_op *op, uint32_t timeout_ms);
 

@@ -139,14 +139,15 @@ static void *checkpoint(void *unused)
     return unused;
 }
 
-/* killed PATH SYNCHRONOUS FLAGS PIPE FIRST: until it is killed, or for a minute. */
+/* killed PATH SYNCHRONOUS FLAGS PIPE FIRST: until it is killed, or for some minutes. */
 static int write_until_killed(char **args)
 {
     void *(*const mains[])(void *) = {write_rows, write_rows, write_pairs, write_batches, checkpoint};
     rsq_open_options opts = RSQ_OPEN_OPTIONS_INIT;
     pthread_t started;
 
-    (void)alarm(60);
+    (void)alarm(4 * FIXTURE_DEADLINE_MS / 1000);
+    opts.lease_timeout_ms = 4 * FIXTURE_DEADLINE_MS;
     opts.synchronous = (uint32_t)strtoul(args[1], NULL, 10);
     opts.flags = (uint32_t)strtoul(args[2], NULL, 10);
     the_writer.told = atoi(args[3]);
