@@ -10,7 +10,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-#include "sql/internal.h"
+#include "conn.h"
 
 typedef struct place {
     char dir[64], path[96];
@@ -23,13 +23,6 @@ typedef struct place {
 } place;
 
 static place the_place;
-
-static rsq_code execute(rsq_conn *c, const char *sql)
-{
-    rsq_request rq = {.sql = sql, .sql_len = strlen(sql)};
-
-    return rsq_conn_execute(c, &rq, NULL, NULL);
-}
 
 /* While the checkpoint sleeps the commit goes on. */
 static int mend_and_sleep(sqlite3_vfs *vfs, int us)
@@ -50,14 +43,11 @@ static int setup(void **state)
     *p = (place){.dir = "/tmp/rsq-checkpoint-XXXXXX"};
     assert_non_null(mkdtemp(p->dir));
     snprintf(p->path, sizeof p->path, "%s/db", p->dir);
-    p->config = (rsq_conn_config){.path = p->path, .busy_timeout_ms = 1000, .page_size = 4096};
-    p->config.seq = &p->seq;
-    p->config.synchronous = RSQ_SYNC_NORMAL;
-    p->config.cache_bytes = 1 << 20;
+    p->config = test_config(p->path, &p->seq);
     assert_int_equal(rsq_conn_open(&p->config, RSQ_CONN_WRITER, &p->writer, NULL), RSQ_OK);
     assert_int_equal(rsq_conn_open(&p->config, RSQ_CONN_CHECKPOINTER, &p->checkpointer, NULL), RSQ_OK);
-    assert_int_equal(execute(p->writer, "CREATE TABLE t(v)"), RSQ_OK);
-    assert_int_equal(execute(p->writer, "INSERT INTO t VALUES (1)"), RSQ_OK);
+    assert_int_equal(execute_sql(p->writer, "CREATE TABLE t(v)"), RSQ_OK);
+    assert_int_equal(execute_sql(p->writer, "INSERT INTO t VALUES (1)"), RSQ_OK);
     p->sleep = sqlite3_vfs_find(NULL)->xSleep;
     sqlite3_vfs_find(NULL)->xSleep = mend_and_sleep;
     *state = p;

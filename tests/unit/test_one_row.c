@@ -13,7 +13,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-#include "sql/internal.h"
+#include "conn.h"
 
 typedef struct place {
     char path[64];
@@ -39,10 +39,8 @@ static int setup_with(void **state, uint32_t flags)
     fd = mkstemp(p->path);
     assert_true(fd >= 0);
     close(fd);
-    p->config = (rsq_conn_config){.path = p->path, .flags = flags, .busy_timeout_ms = 1000, .seq = &p->seq};
-    p->config.page_size = 4096;
-    p->config.synchronous = RSQ_SYNC_NORMAL;
-    p->config.cache_bytes = 1 << 20;
+    p->config = test_config(p->path, &p->seq);
+    p->config.flags = flags;
     assert_int_equal(rsq_conn_open(&p->config, RSQ_CONN_WRITER, &p->writer, NULL), RSQ_OK);
     execute(p, "CREATE TABLE t(id INTEGER PRIMARY KEY, a, u);"
                "CREATE TABLE w(k TEXT PRIMARY KEY, a) WITHOUT ROWID;"

@@ -16,9 +16,9 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "conn.h"
 #include "exec/readers.h"
 #include "random.h"
-#include "sql/internal.h"
 
 typedef struct pool {
     char path[64];
@@ -38,11 +38,8 @@ static int setup_with(void **state, uint32_t flags)
     fd = mkstemp(p->path);
     assert_true(fd >= 0);
     close(fd);
-    p->config =
-        (rsq_conn_config){.path = p->path, .busy_timeout_ms = 1000, .page_size = 4096, .seq = &p->seq};
+    p->config = test_config(p->path, &p->seq);
     p->config.flags = flags;
-    p->config.synchronous = RSQ_SYNC_NORMAL;
-    p->config.cache_bytes = 1 << 20;
     assert_int_equal(rsq_conn_open(&p->config, RSQ_CONN_WRITER, &p->writer, NULL), RSQ_OK);
     rsq_readers_init(&p->readers, &p->config, 2, 100, 0);
     *state = p;

@@ -11,7 +11,7 @@
 
 #include <stdio.h>
 
-#include "sql/internal.h"
+#include "conn.h"
 
 #define LENGTH(array) (sizeof(array) / sizeof((array)[0]))
 
@@ -37,13 +37,6 @@ typedef struct place {
 
 static place the_place;
 
-static rsq_code execute(rsq_conn *c, const char *sql)
-{
-    rsq_request rq = {.sql = sql, .sql_len = strlen(sql)};
-
-    return rsq_conn_execute(c, &rq, NULL, NULL);
-}
-
 /* A table whose values are spread unevenly, with its statistics; those of single values too where SQLite
  * keeps them. */
 static int setup(void **state)
@@ -51,23 +44,21 @@ static int setup(void **state)
     static char memory[] = ":memory:";
     place *p = &the_place;
 
-    *p = (place){.config = {.path = memory, .busy_timeout_ms = 1000, .page_size = 4096}};
-    p->config.seq = &p->seq;
-    p->config.synchronous = RSQ_SYNC_NORMAL;
-    p->config.cache_bytes = 1 << 20;
+    *p = (place){.config = test_config(memory, &p->seq)};
     assert_int_equal(rsq_conn_open(&p->config, RSQ_CONN_ONLY, &p->conn, NULL), RSQ_OK);
-    assert_int_equal(execute(p->conn, "CREATE TABLE items(id INTEGER PRIMARY KEY, name TEXT COLLATE NOCASE, "
-                                      "kind INTEGER, size INTEGER)"),
+    assert_int_equal(execute_sql(p->conn,
+                                 "CREATE TABLE items(id INTEGER PRIMARY KEY, name TEXT COLLATE NOCASE, "
+                                 "kind INTEGER, size INTEGER)"),
                      RSQ_OK);
-    assert_int_equal(execute(p->conn,
-                             "WITH RECURSIVE c(i) AS (VALUES(1) UNION ALL SELECT i + 1 FROM c WHERE "
-                             "i < 500) INSERT INTO items SELECT i, 'item ' || i, i % 5 * (i % 7 = 0), "
-                             "i * i % 97 FROM c"),
+    assert_int_equal(execute_sql(p->conn,
+                                 "WITH RECURSIVE c(i) AS (VALUES(1) UNION ALL SELECT i + 1 FROM c WHERE "
+                                 "i < 500) INSERT INTO items SELECT i, 'item ' || i, i % 5 * (i % 7 = 0), "
+                                 "i * i % 97 FROM c"),
                      RSQ_OK);
-    assert_int_equal(execute(p->conn, "CREATE INDEX by_name ON items(name)"), RSQ_OK);
-    assert_int_equal(execute(p->conn, "CREATE INDEX by_kind ON items(kind)"), RSQ_OK);
-    assert_int_equal(execute(p->conn, "CREATE INDEX by_size ON items(size)"), RSQ_OK);
-    assert_int_equal(execute(p->conn, "ANALYZE"), RSQ_OK);
+    assert_int_equal(execute_sql(p->conn, "CREATE INDEX by_name ON items(name)"), RSQ_OK);
+    assert_int_equal(execute_sql(p->conn, "CREATE INDEX by_kind ON items(kind)"), RSQ_OK);
+    assert_int_equal(execute_sql(p->conn, "CREATE INDEX by_size ON items(size)"), RSQ_OK);
+    assert_int_equal(execute_sql(p->conn, "ANALYZE"), RSQ_OK);
     *state = p;
     return 0;
 }

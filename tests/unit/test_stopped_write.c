@@ -9,7 +9,7 @@
 
 #include <cmocka.h>
 
-#include "sql/internal.h"
+#include "conn.h"
 
 /* More than the thousand steps between two looks, whatever a statement takes. */
 #define WRITES 1100
@@ -23,11 +23,9 @@ typedef struct place {
 
 static place the_place;
 
-static rsq_code execute(place *p, const char *sql)
+static rsq_code execute_one(place *p, const char *sql)
 {
-    rsq_request rq = {.sql = sql, .sql_len = strlen(sql)};
-
-    return rsq_conn_execute(p->conn, &rq, NULL, NULL);
+    return execute_sql(p->conn, sql);
 }
 
 static rsq_code execute_batch(place *p, const char *sql)
@@ -59,12 +57,9 @@ static int setup(void **state)
     static char memory[] = ":memory:";
     place *p = &the_place;
 
-    *p = (place){.config = {.path = memory, .busy_timeout_ms = 1000, .page_size = 4096}};
-    p->config.seq = &p->seq;
-    p->config.synchronous = RSQ_SYNC_NORMAL;
-    p->config.cache_bytes = 1 << 20;
+    *p = (place){.config = test_config(memory, &p->seq)};
     assert_int_equal(rsq_conn_open(&p->config, RSQ_CONN_ONLY, &p->conn, NULL), RSQ_OK);
-    assert_int_equal(execute(p, "CREATE TABLE t(v)"), RSQ_OK);
+    assert_int_equal(execute_sql(p->conn, "CREATE TABLE t(v)"), RSQ_OK);
     sqlite3_commit_hook(p->conn->db, cancel, p);
     rsq_conn_watch(p->conn, &p->stop);
     *state = p;
@@ -106,12 +101,12 @@ static void answers_what_happened(place *p, rsq_code (*write)(place *p, const ch
 
 static void a_statement_answers_what_happened(void **state)
 {
-    answers_what_happened(*state, execute, "INSERT INTO t VALUES (1)");
+    answers_what_happened(*state, execute_one, "INSERT INTO t VALUES (1)");
 }
 
 static void rows_of_returning_answer_what_happened(void **state)
 {
-    answers_what_happened(*state, execute, "INSERT INTO t VALUES (1) RETURNING v");
+    answers_what_happened(*state, execute_one, "INSERT INTO t VALUES (1) RETURNING v");
 }
 
 static void a_batch_answers_what_happened(void **state)
@@ -130,8 +125,8 @@ static void one_that_runs_is_stopped(void **state)
     place *p = *state;
 
     atomic_store(&p->stop, true);
-    assert_int_equal(execute(p, "WITH RECURSIVE c(i) AS (VALUES (1) UNION ALL SELECT i + 1 FROM c) "
-                                "INSERT INTO t SELECT i FROM c"),
+    assert_int_equal(execute_sql(p->conn, "WITH RECURSIVE c(i) AS (VALUES (1) UNION ALL SELECT i + 1 FROM c) "
+                                          "INSERT INTO t SELECT i FROM c"),
                      RSQ_ECANCELLED);
     assert_int_equal(count_rows(p), 0);
 }
@@ -153,7 +148,7 @@ static void no_transaction_is_left(void **state)
             if (rsq_unit_begin(&inner, p->conn, RSQ_UNIT_LIST, 0, NULL) == RSQ_OK)
                 (void)rsq_unit_keep(&inner, NULL);
             atomic_store(&p->stop, false);
-            assert_int_equal(execute(p, "INSERT INTO t VALUES (1)"), RSQ_OK);
+            assert_int_equal(execute_sql(p->conn, "INSERT INTO t VALUES (1)"), RSQ_OK);
             atomic_store(&p->stop, true);
             kept = rsq_unit_keep(&outer, NULL) == RSQ_OK;
         }
