@@ -24,16 +24,17 @@ typedef struct place {
 
 static place the_place;
 
-/* While the checkpoint sleeps the commit goes on. */
-static int mend_and_sleep(sqlite3_vfs *vfs, int us)
+/* In the time that the checkpoint would sleep the commit goes on. */
+static int mend_instead(sqlite3_vfs *vfs, int us)
 {
     place *p = &the_place;
 
+    (void)vfs;
     p->sleeps++;
     if (p->torn)
         *p->torn ^= 1;
     p->torn = NULL;
-    return p->sleep(vfs, us);
+    return us;
 }
 
 static int setup(void **state)
@@ -49,7 +50,7 @@ static int setup(void **state)
     assert_int_equal(execute_sql(p->writer, "CREATE TABLE t(v)"), RSQ_OK);
     assert_int_equal(execute_sql(p->writer, "INSERT INTO t VALUES (1)"), RSQ_OK);
     p->sleep = sqlite3_vfs_find(NULL)->xSleep;
-    sqlite3_vfs_find(NULL)->xSleep = mend_and_sleep;
+    sqlite3_vfs_find(NULL)->xSleep = mend_instead;
     *state = p;
     return 0;
 }
